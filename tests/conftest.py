@@ -73,7 +73,7 @@ HEAVY = """
     simulated/test_promises.py policy/test_winners_curse.py
     effects/test_arms.py effects/test_comparison.py simulated/test_goes_on.py
     scoring/test_shrink.py campaign/test_holdout.py
-    metrics/test_coverage.py test_setup.py test_sentences.py campaign/test_forecasts.py
+    metrics/test_coverage.py test_setup.py campaign/test_forecasts.py
     effects/test_dose.py
     simulated/test_weekly.py effects/test_shrinkage.py promotions/test_design.py
     promotions/test_values.py segmentation/test_carried.py test_benchmarks.py

@@ -9,6 +9,7 @@ import ast
 import sys
 import tokenize
 from collections import Counter
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -123,14 +124,11 @@ def weight(found: dict[str, Counter[str]]) -> str:
         if room in ceilings:
             names, most = ceilings[room]
             together = sum(found["lines"][name] for name in names.split())
-            beside = f" ({names.replace(' ', ', ')}: {together:,})" if " " in names else ""
-            row += f"  {most:,}{beside}"
+            row += f"  {most:,}" + (f" ({names}: {together:,})" if " " in names else "")
         rows.append(row)
     rows.append(f"{'all':<14}" + "".join(f"{found[what].total():>9,}" for what in MOST))
     rows.append(f"{'at most':<14}" + "".join(f"{most:>9,}" for most in MOST.values()))
-    return "\n".join(
-        [*rows, f"folders of more than {MANY} files: {', '.join(large_folders()) or '–'}"]
-    )
+    return "\n".join([*rows, f"folders of more than {MANY} files: {large_folders() or '–'}"])
 
 
 def too_heavy(found: dict[str, Counter[str]]) -> list[str]:
@@ -187,18 +185,14 @@ def defined(module: Path) -> dict[str, ast.AST]:
     }
 
 
-def run_by(node: ast.AST) -> list[ast.AST]:
-    """Return the nodes of what runs when a function is called: no annotation, no method's body."""
-    parts = [
-        child
-        for field, value in ast.iter_fields(node)
-        if field not in ("annotation", "returns")
-        for child in (value if isinstance(value, list) else [value])
-        if isinstance(child, ast.AST)
-    ]
-    if isinstance(node, ast.ClassDef):
-        parts = [part for part in parts if not isinstance(part, ast.FunctionDef)]
-    return [node, *(one for part in parts for one in run_by(part))]
+def run_by(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes of what runs when a function is called: no annotation, no method's body."""
+    yield node
+    for field, value in ast.iter_fields(node):
+        for child in value if isinstance(value, list) else [value]:
+            method = isinstance(node, ast.ClassDef) and isinstance(child, ast.FunctionDef)
+            if isinstance(child, ast.AST) and field not in ("annotation", "returns") and not method:
+                yield from run_by(child)
 
 
 def way(command: str) -> dict[Path, list[str]]:

@@ -13,7 +13,6 @@ from importlib import metadata
 from pathlib import Path
 
 import nbformat
-import pytest
 
 import promolab
 from tests.house import (
@@ -152,25 +151,6 @@ def test_a_room_imports_only_from_lower_floors_and_through_faces():
     ]
     assert found == []
     assert [found for path in MODULES for found in deep_imports(path)] == []
-
-
-@pytest.mark.parametrize(
-    ("source", "expected"),
-    [
-        ("from ..report.run import run_report", "imports report, a higher floor"),
-        ("from promolab import run_report", "imports report, a higher floor"),
-        ("def f():\n    import promolab\n    promolab.run_report()", "a higher floor"),
-        ("from ..profiles import build_profiles", "imports profiles, a room to the right"),
-        ("import promolab.attic", "imports attic, which stands on no floor"),
-        ("from promolab.metrics import roc\nfrom promolab import __version__", None),
-    ],
-)
-def test_the_rule_sees_a_breach_however_it_is_written(monkeypatch, source, expected):
-    inside, read = PACKAGE / "features" / "imagined.py", tree
-    monkeypatch.setitem(
-        globals(), "tree", lambda path: ast.parse(source) if path == inside else read(path)
-    )
-    assert [expected in sentence for sentence in breaches(inside)] == ([True] if expected else [])
 
 
 def deep_imports(path: Path) -> Iterator[str]:

@@ -3,18 +3,15 @@
 import importlib
 import math
 import shutil
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-import benchmarks.__main__ as bench
-from benchmarks import loop, mutations, prediction, report, size
+from benchmarks import loop, mutations, size
 from benchmarks.make_events import make_shop
-from benchmarks.processes import run_watched
-from benchmarks.table import PARTS, QUICK, Row, at_least, at_most, within
+from benchmarks.table import PARTS, QUICK, at_least, at_most, within
 from promolab import load_shop
 
 
@@ -40,64 +37,6 @@ def test_a_bar_is_met_by_every_figure_or_not_at_all() -> None:
         assert not at_most("x", nothing, 9).ok
         assert not at_least("x", nothing, -9).ok
         assert not within("x", nothing, -9, 9).ok
-
-
-def test_quick_says_each_row_when_it_is_known_and_what_it_did_not_measure(monkeypatch, capsys):
-    clock, told = [0.0], []
-
-    def job(name: str, ok: bool, seconds: float) -> Callable[[], Iterator[Row]]:
-        def measured() -> Iterator[Row]:
-            yield Row(name, "≤ 1", "0.5", ok)
-            told.append(capsys.readouterr().err)
-            clock[0] += seconds
-
-        return measured
-
-    jobs = {"a": job("a", True, 200), "b": job("b", False, 101), "c": job("c", True, 1)}
-    monkeypatch.setattr("benchmarks.table.QUICK", jobs)
-    monkeypatch.setattr("benchmarks.__main__.time.monotonic", lambda: clock[0])
-    assert bench.main(["--quick"]) == 1
-    assert "a: 0.5 (bar ≤ 1): yes" in told[0] and "b: 0.5 (bar ≤ 1): NO" in told[1]
-    table, _, footer = capsys.readouterr().out.partition("\n\n")
-    states = [line.split("|")[-2].strip() for line in table.splitlines()[2:]]
-    assert states == ["yes", "NO", "not measured", "not measured"]
-    assert "not begun: 301 of 300 s were over" in table and "left out by --quick" in table
-    assert "cores" in footer and "numpy" in footer and footer[:2] == "20"
-
-
-def test_files_that_differ_or_are_missing_are_named(tmp_path: Path) -> None:
-    one, two = tmp_path / "one", tmp_path / "two"
-    for folder in (one, two):
-        folder.mkdir()
-        (folder / "a.parquet").write_bytes(b"same")
-        (folder / "manifest.json").write_text(folder.name)
-    assert report.repeatable(one, two).ok
-    (two / "index.html").write_text("only here")
-    (two / "a.parquet").write_bytes(b"other")
-    assert report.different_files(one, two) == (["a.parquet", "index.html"], 2)
-    assert not report.repeatable(one, two).ok
-    assert not report.repeatable(tmp_path / "no", tmp_path / "nothing").ok
-
-
-def test_a_watched_command_has_its_memory_and_its_failure_told() -> None:
-    usage = run_watched(
-        ["-c", "x = bytearray(120 * 2**20); import time; time.sleep(0.3); print(len(x))"],
-        every=0.02,
-    )
-    assert usage.stdout.strip() == str(120 * 2**20)
-    assert 120 < usage.peak_mb < 400 and usage.wall_seconds > 0.3
-    with pytest.raises(RuntimeError, match="no such week"):
-        run_watched(["-c", "raise SystemExit('no such week')"])
-
-
-def test_a_model_significantly_below_the_baseline_misses_the_bar() -> None:
-    rng = np.random.default_rng(0)
-    y = rng.integers(0, 2, 400)
-    rows = pd.DataFrame({"y": y, "p": rng.random(400), "p_baseline": y + rng.normal(size=400)})
-    rows["customer_id"] = np.arange(400)
-    assert not prediction._not_below("worse", prediction._compare(rows)).ok
-    swapped = rows.rename(columns={"p": "p_baseline", "p_baseline": "p"})
-    assert prediction._not_below("better", prediction._compare(swapped)).ok
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ def test_numbers_of_python_and_numpy_and_what_is_none():
 
 
 def test_bounds_are_said():
-    for bounds, wrong, said in [
+    cases: list[tuple[dict[str, float], float, str]] = [
         ({"least": 0}, -1, "from 0 on"),
         ({"above": 0}, 0, "above 0"),
         ({"most": 4}, 5, "up to 4"),
@@ -33,7 +33,8 @@ def test_bounds_are_said():
         ({"least": 0, "below": 1}, 1, "from 0 to below 1"),
         ({"above": 0, "most": 1}, 0, "above 0 and up to 1"),
         ({"above": 0, "below": 0.5}, 0.5, "between 0 and 0.5"),
-    ]:
+    ]
+    for bounds, wrong, said in cases:
         refused(
             f"^x = {wrong}; expected a number {said}$", checks.real_number, "x", wrong, **bounds
         )

@@ -20,7 +20,6 @@ from promolab.language import (
     language,
     messages,
     own_name,
-    show_in,
     speak,
     speaking,
 )
@@ -124,25 +123,6 @@ def test_no_english_is_left_in_the_name_of_any_segment():
     assert english_left(" ".join(map(own_name, names)))
     with speaking("zh"):
         assert english_left(" ".join(map(own_name, names))) == []
-
-
-def test_what_a_step_said_in_english_is_said_again_where_a_chinese_page_shows_it():
-    message = "One customer makes up {share} of the variance; without them it is {figure}."
-    before = _(message, share="9 %", figure="3")
-    show_in("zh")
-    try:
-        told = _(message, share="9 %", figure="3")
-        assert told == before and english_left(told)
-        with speaking("zh"):
-            again = own_name(f"[{told}]")
-            assert english_left(again) == [] and again[0] + again[-1] == "[]"
-            own = ["Coupons Monday", "Discount", "Champions League", "milk (2 %)", "None"]
-            assert [own_name(name) for name in own] == own
-        show_in("zh")  # another week: what the last one said is no longer held
-        with speaking("zh"):
-            assert own_name(told) == told
-    finally:
-        show_in("en")
 
 
 def test_axes_write_days_in_chinese_habit():

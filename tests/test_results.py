@@ -46,16 +46,10 @@ class Whole(Result):
 
 @pytest.fixture
 def whole() -> Whole:
-    frame = pd.DataFrame(
-        {
-            "id": pd.Series([2, 10], dtype="int32"),
-            "name": ["a", None],
-            "kind": pd.Categorical(["x", "y"], categories=["y", "x"], ordered=True),
-            "at": pd.to_datetime(["2017-10-30", None]),
-            "share": [0.25, math.nan],
-        },
-        index=pd.Index([7, 8], name="row"),
-    )
+    frame = pd.DataFrame({"name": ["a", None], "share": [0.25, math.nan]}, index=[7, 8])
+    frame["id"], frame.index.name = np.array([2, 10], dtype="int32"), "row"
+    frame["kind"] = pd.Categorical(["x", "y"], categories=["y", "x"], ordered=True)
+    frame["at"] = pd.to_datetime(["2017-10-30", None])
     return Whole(
         Estimate(0.2, 0.1, math.nan, 9),
         math.inf,

@@ -162,7 +162,8 @@ SECRETS |= {"first_name": "Annegret{}", "notes_to": "bo{}@other-secret.example"}
 def secret_frame(rows: int) -> pd.DataFrame:
     """Purchases of one customer a row, with two equal rows and one without a time."""
     frame = pd.DataFrame({"customer_id": [f"C{n}" for n in range(rows)], "kind": "purchase"})
-    frame = frame.assign(ts=[*pd.date_range("2017-03-01", periods=rows - 1), None], amount=2.5)
+    days = pd.Series(pd.date_range("2017-03-01", periods=rows - 1))  # one fewer than rows
+    frame = frame.assign(ts=days, amount=2.5)
     frame = frame.assign(**{c: [*map(text.format, range(rows))] for c, text in SECRETS.items()})
     return pd.concat([frame, frame.head(1)], ignore_index=True)
 

@@ -5,7 +5,6 @@ from datetime import datetime
 import pandas as pd
 import pytest
 
-import promolab
 from promolab.sources import load_shop
 from tests.made_reports import documented_mapping
 from tests.refused import spoilt
@@ -60,19 +59,6 @@ def test_invoice_lines_load_by_twelve_lines(retail):
     assert kinds["C536391"] == "return" and kinds["A563185"] == "adjustment"
     # What the contract does not know goes along, quotes and commas and all.
     assert 'PLASTERS IN TIN "CIRCUS PARADE"' in set(events.Description)
-
-
-def test_what_cannot_be_used_is_quarantined_and_returns_lower_what_was_spent(retail):
-    shop, report = promolab.clean(load_shop(retail))
-    counts = {"rows_in": 8, "rows_dated_later": 0, "rows_kept": 5, "rows_quarantined": 3}
-    assert report.to_dict()["events"] == counts
-    rules = report.rules[report.rules["action"] == "quarantined"].set_index("rule")["rows"]
-    assert rules.to_dict() == {"missing_key": 2, "unknown_kind": 1}
-    returned = shop.events.filter(shop.events.kind == "return").order_by("order_id").execute()
-    assert returned.amount.tolist() == [27.5, 19.8] and returned.quantity.tolist() == [1, 12]
-    features = promolab.build_features(shop, datetime(2011, 1, 1)).execute()
-    one = features.set_index("customer_id").loc["13047"]
-    assert one["amount"] == pytest.approx(11.1 - 19.8) and one["orders"] == 1
 
 
 def test_orders_and_page_views_become_one_table(put):

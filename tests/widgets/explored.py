@@ -22,19 +22,10 @@ HOLDOUTS = {"holdout": 0.2, "standing_holdout": 0.1}
 
 
 def explored(root: Path, source: Path | None = None, week: str = WEEK, **plan: int) -> RunFolder:
-    """Make a reports folder that holds the draft of one week.
+    """Make a reports folder that holds the draft of one week; ``plan`` are options of its plan.
 
-    Parameters
-    ----------
-    root : Path
-        Where the shop and its folder of reports come to lie.
-    source : Path, optional
-        The shop's folder; by default a simulated one of 800 customers is made, whose decisions were
-        drawn by chance.
-    week : str
-        For which week.
-    **plan : int
-        Options of the plan.
+    Without the folder of a shop a simulated one of 800 customers is made, whose decisions were
+    drawn by chance.
     """
     if source is None:
         source = root / "shop"
@@ -43,8 +34,7 @@ def explored(root: Path, source: Path | None = None, week: str = WEEK, **plan: i
         save_shop(made, source)
     whole = load_shop(source)
     run = begin_run(root / "reports" / week, source=source, week=week, shop=whole)
-    shop = _cleaned(run, whole)
-    _customers(run, shop)
+    shop = _customers(run, whole)
     _responses(run, shop)
     if shop.has("decisions"):
         _effects(run, shop)
@@ -55,21 +45,21 @@ def explored(root: Path, source: Path | None = None, week: str = WEEK, **plan: i
     return run
 
 
-def _cleaned(run: RunFolder, whole: Shop) -> Shop:
+def _customers(run: RunFolder, whole: Shop) -> Shop:
     kept, report = clean(known_by(whole, run.as_of))
     save_shop(kept, run.path / "shop")
     rows = report.quarantine.execute().reset_index(names="number")
     run.write_table("quarantine", rows, by="number")
-    return load_shop(run.path / "shop")
-
-
-def _customers(run: RunFolder, shop: Shop) -> None:
+    shop = load_shop(run.path / "shop")
     features = build_features(shop, run.as_of).execute()
-    segments = Segmenter(k=3, bootstraps=2).fit(features).assignments()
-    run.write_table("features", features, by="customer_id")
-    run.write_table("profiles", build_profiles(features), by="customer_id")
-    run.write_table("life_stages", life_stages(features).assignments(), by="customer_id")
-    run.write_table("segments", segments, by="customer_id")
+    for name, table in {
+        "features": features,
+        "profiles": build_profiles(features),
+        "life_stages": life_stages(features).assignments(),
+        "segments": Segmenter(k=3, bootstraps=2).fit(features).assignments(),
+    }.items():
+        run.write_table(name, table, by="customer_id")
+    return shop
 
 
 def _responses(run: RunFolder, shop: Shop) -> None:

@@ -134,5 +134,5 @@ def test_a_title_is_skipped_where_it_is_said_and_a_wrong_encoding_refused(read):
     windows = "id,name\n1,“Müller”\n".encode("cp1252")
     spoilt('is it encoding = "cp1252"', read, windows, encoding="latin-1")
     for name in ("Müller", "Muller"):
-        content = f"id,name\n1,{name}\n".encode("latin-1")
-        assert read(content, encoding="latin-1")[1] == [("1", name)]
+        written = f"id,name\n1,{name}\n".encode("latin-1")
+        assert read(written, encoding="latin-1")[1] == [("1", name)]
