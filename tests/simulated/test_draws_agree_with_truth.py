@@ -14,62 +14,38 @@ MOST = 3.7
 """Standard errors: of some 100 comparisons one in 50 runs exceeds it by chance; seeds are fixed."""
 
 
-def orders_if_all_get(world, customers, goods, action):
-    """The orders of a world in which everybody is assigned the same."""
-    n, kinds = len(customers.number), len(world.kinds)
-    shape = (n, len(world.rounds))
-    decisions = Decisions(
-        np.ones(n, bool), np.full(shape, action), np.full(shape, action), np.empty((*shape, kinds))
-    )
-    return draw_orders(world, customers, goods, decisions, world.week_factors())
-
-
-def outcomes(world, goods, orders):
-    """What each customer did from the window's start to the end of the horizon."""
-    n = CHUNK
-    week = orders.second // WEEK
-    start = world.rounds[0]
-    inside = (week >= start) & (week <= start + AFTER)
+@pytest.mark.parametrize("kind", ["", *KINDS])
+def test_everybody_assigned_the_same(kind):
+    world = World(customers=CHUNK, weeks=11, seed=7)
+    customers, goods = draw_customers(world, 0, CHUNK), draw_goods(world)
+    action = np.full((CHUNK, len(world.rounds)), KINDS.index(kind) if kind else NONE)
+    chances = np.empty((*action.shape, len(KINDS)))
+    decisions = Decisions(np.ones(CHUNK, bool), action, action, chances)
+    orders = draw_orders(world, customers, goods, decisions, world.week_factors())
+    # What each customer did from the window's start to the end of the horizon.
+    week = orders.second // WEEK - world.rounds[0]
+    inside = (week >= 0) & (week <= AFTER)
     lines = inside[orders.line]
-    owner = orders.owner[orders.line][lines]
     off, paid = orders.discount[lines], orders.amount[lines]
     margin = (paid + off) * MARGIN_RATES[goods.category[orders.product[lines]]] - off
-    placed = np.bincount(orders.owner[inside], minlength=n)
-    sums = {"sales": paid, "margin": margin}
-    summed = {k: np.bincount(owner, weights=each, minlength=n) for k, each in sums.items()}
-    return {"orders": placed, "purchase": placed > 0, **summed}
-
-
-@pytest.fixture(scope="module")
-def drawn():
-    """A world where all get the same, once for each kind and once for none."""
-    world = World(customers=CHUNK, weeks=11, seed=7)
-    customers = draw_customers(world, 0, CHUNK)
-    truth = {kind: Truth(world).effects(f"W06-{kind}") for kind in KINDS}
-    goods, found = draw_goods(world), {}
-    for place, kind in [(NONE, "none"), *enumerate(KINDS)]:
-        found[kind] = outcomes(world, goods, orders_if_all_get(world, customers, goods, place))
-    return customers, truth, found
-
-
-@pytest.mark.parametrize("outcome", ["purchase", "orders", "sales", "margin"])
-@pytest.mark.parametrize("kind", ["none", *KINDS])
-def test_everybody_assigned_the_same(drawn, kind, outcome):
-    customers, truth, found = drawn
-    expected = truth["coupon" if kind == "none" else kind]
-    expected = expected[f"{outcome}_without" if kind == "none" else f"{outcome}_with"].to_numpy()
-    gap = found[kind][outcome] - expected
+    placed = np.bincount(orders.owner[inside], minlength=CHUNK)
+    found, owner = {"orders": placed, "purchase": placed > 0}, orders.owner[orders.line][lines]
+    for name, money in (("sales", paid), ("margin", margin)):
+        found[name] = np.bincount(owner, weights=money, minlength=CHUNK)
     groups = {
-        "all": np.ones(len(gap), bool),
+        "all": np.ones(CHUNK, bool),
         "averse": customers.averse,
         "settled": customers.settled,
         "regulars": customers.rate > np.quantile(customers.rate, 0.9),
         "bargain hunters": customers.sensitivity > 0.75,
         "large baskets": customers.basket > np.quantile(customers.basket, 0.8),
     }
-    if outcome == "margin" and kind != "none":  # the comparison is sharp
-        effect = truth[kind]["margin_effect"].mean()
-        assert effect > 5 * found[kind]["margin"].std() / np.sqrt(CHUNK)
-    for name, which in groups.items():
-        z = gap[which].mean() / (gap[which].std() / np.sqrt(which.sum()))
-        assert abs(z) < MOST, (name, z)
+    truth = Truth(world).effects(f"W06-{kind or 'coupon'}")
+    for outcome, came in found.items():
+        gap = came - truth[f"{outcome}_{'with' if kind else 'without'}"].to_numpy()
+        for name, which in groups.items():
+            z = gap[which].mean() / (gap[which].std() / np.sqrt(which.sum()))
+            assert abs(z) < MOST, (outcome, name, z)
+    if kind:  # the comparison is sharp
+        error = found["margin"].std() / np.sqrt(CHUNK)
+        assert truth["margin_effect"].mean() > 5 * error

@@ -18,17 +18,15 @@ def written(folder):
 
 
 def test_the_same_seed_makes_the_same_shop_and_another_one_another(tmp_path):
-    for name, more in (("one", {}), ("two", {}), ("other", {"seed": 1})):
-        simulated(**SMALL, **more, folder=tmp_path / name)
+    for name, seed in (("one", 0), ("two", 0), ("other", 1)):
+        simulated(**SMALL, seed=seed, folder=tmp_path / name)
     one, two, other = (written(tmp_path / name) for name in ("one", "two", "other"))
     assert one == two
     same = {path.parts[0] for path in one if one[path] == other[path]}
     assert same == {"calendar", "products", "promotions", "promotion_products"}
 
 
-def test_a_folder_is_kept_and_used_again_and_what_was_not_finished_made_again(
-    tmp_path, monkeypatch
-):
+def test_a_folder_is_used_again_and_what_was_not_finished_made_again(tmp_path, monkeypatch):
     folder = tmp_path / "kept"
     first = load_shop("simulated", **SMALL, folder=folder)
     with monkeypatch.context() as patch:
@@ -55,20 +53,18 @@ def test_the_command_line_shows_it_and_keywords_go_before_what_the_source_states
     shop = load_shop("simulated:customers=300,weeks=11", customers=200)
     assert shop.truth.world == World(customers=200, weeks=11)
     assert main(["data", "simulated:customers=300,weeks=11"]) == 0
-    shown = capsys.readouterr().out
-    assert "events" in shown and "decisions" in shown
+    assert "decisions" in capsys.readouterr().out
     assert main(["data", "simulated:customers=300,variant=easy"]) == 2
-    error = capsys.readouterr().err
-    assert "variant 'easy' is unknown" in error and "Traceback" not in error
+    assert "variant 'easy' is unknown" in capsys.readouterr().err
 
 
 def test_chunks_follow_one_another(tmp_path, monkeypatch):
     for module in ("tables", "truth"):
         monkeypatch.setattr(f"promolab.simulated.{module}.CHUNK", 150)
     shop = simulated(customers=401, weeks=11, seed=77, folder=tmp_path)
-    assert shop.customers.execute().customer_id.sort_values().tolist() == list(range(1, 402))
     truth = shop.truth.effects("W06-coupon")
-    assert truth.customer_id.tolist() == list(range(1, 402))
+    for ids in (shop.customers.execute().customer_id.sort_values(), truth.customer_id):
+        assert ids.tolist() == list(range(1, 402))
     assert truth.margin_without.nunique() == 401
     bought = shop.events.filter(shop.events.kind == "purchase").execute()
     assert bought.groupby("order_id").customer_id.nunique().max() == 1
