@@ -1,15 +1,14 @@
-"""Promises beside what came: kept or broken, the planner's calibration, the first page's lines."""
+"""Promises beside what came: kept or broken, the first page's lines, and when an alarm rings."""
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import multivariate_normal
 
 from promolab.display import say
-from promolab.loop.promises import (
-    ComparedForecasts,
-    join_outcomes,
-)
+from promolab.loop.promises import ComparedForecasts, join_outcomes, promise_alarm
 from promolab.loop.promises.assignment import typed
+from promolab.loop.promises.forecast_errors import LEVEL, evidence
 from tests.refused import refused
 
 WEEKS = [f"2024-W{w:02d}" for w in range(10, 22)]
@@ -18,55 +17,47 @@ NOISE = {"redemptions": 20.0, "spend": 200.0, "added_profit": 1_500.0}
 Q = 1.645
 
 
-def ledger(ratio=1.0, *, seed=0, weeks=WEEKS, waiting=2, unit=("", "")):
+def ledger(ratio=1.0, *, weeks=WEEKS, waiting=2, unit=("", "")):
     """Return predictions and outcomes: those of the last weeks are provisional."""
-    rng, said, came = np.random.default_rng(seed), [], []
+    rng, said, came = np.random.default_rng(0), [], []
     for place, week in enumerate(weeks):
         for measure, size in SIZE.items():
             keys = {"week": week, "promotion_id": unit[0], "segment": unit[1], "measure": measure}
+            keys |= {"level": 0.9, "n": 900}
             noise = NOISE[measure]
             value = size * ratio + noise * rng.normal()
             ends = {"readout_low": size - Q * noise, "readout_high": size + Q * noise}
             near = {"ci_low": size - noise / 5, "ci_high": size + noise / 5}
-            said.append(keys | {"value": size, **near, **ends, "level": 0.9, "n": 900})
+            said.append(keys | {"value": size, **near, **ends})
             wide = {"ci_low": value - Q * noise, "ci_high": value + Q * noise}
             state = "provisional" if place >= len(weeks) - waiting else "settled"
-            came.append(keys | {"value": value, **wide, "level": 0.9, "n": 900, "state": state})
+            came.append(keys | {"value": value, **wide, "state": state})
     return typed(said, "predictions"), typed(came, "outcomes")
 
 
-def found_of(*args, **kwargs):
-    return ComparedForecasts(join_outcomes(*ledger(*args, **kwargs)), currency="CNY")
-
-
 def test_promises_are_kept_in_the_readouts_interval_and_rates_stand_in_the_ledger():
-    found = found_of()
+    said, came = ledger()
+    rate = {"measure": "response_rate", "value": 0.1, "ci_low": 0.05, "ci_high": 0.2}
+    said = pd.concat([said, said.head(1).assign(**rate, readout_low=0.05, readout_high=0.2)])
+    came = pd.concat([came, came.head(1).assign(**rate)])
+    found = ComparedForecasts(join_outcomes(said, came), currency="CNY")
     rows = found.frame
+    assert "response_rate" in set(found.rows["measure"])
     assert len(rows) == 3 * len(WEEKS) and rows["week"].iloc[0] == WEEKS[-1]
     inside = rows["came"].between(rows["readout_low"], rows["readout_high"])
     settled = rows["state"] == "settled"
     assert (rows.loc[settled, "kept"] == inside[settled]).all()
     assert rows.loc[~settled, "kept"].isna().all()
-    share = found.kept
-    assert share.n == 30 and share.value == pytest.approx(inside[settled].mean())
+    assert found.kept.n == 30 and found.kept.value == pytest.approx(inside[settled].mean())
     words = found.summary()
     assert "Of 30 promises" in words and "6 figures are provisional" in words
     assert "provisional" in str(found.to_table()) and "CNY" in str(found.to_table())
-    rows = found_of().frame
     profit = rows[rows["measure"] == "added_profit"]
     assert np.allclose(profit["off"], profit["came"] - profit["said"])
     assert np.allclose(profit["spread"], NOISE["added_profit"], rtol=1e-3)
     counts = rows[rows["measure"] == "redemptions"]
     middle = np.sqrt(counts["readout_low"] * counts["readout_high"])
     assert np.allclose(counts["off"], np.log(counts["came"] / middle))
-    said, came = ledger()
-    rate = {"measure": "response_rate", "value": 0.1, "ci_low": 0.05, "ci_high": 0.2}
-    said = pd.concat([said, said.head(1).assign(**rate, readout_low=0.05, readout_high=0.2)])
-    came = pd.concat([came, came.head(1).assign(**rate)])
-    found = ComparedForecasts(join_outcomes(said, came), currency="CNY")
-    assert "response_rate" in set(found.rows["measure"])
-    assert len(found.frame) == 3 * len(WEEKS) and found.kept.n == 30
-    assert "Of 30 promises" in found.summary()
 
 
 def test_whole_plans_are_told_and_the_first_page_shows_three_weeks():
@@ -75,27 +66,73 @@ def test_whole_plans_are_told_and_the_first_page_shows_three_weeks():
     found = ComparedForecasts(join_outcomes(said, came))
     assert len(found.frame) == 12 and len(found.rows) == 36
     found.plot()
-    # A figure beside the plan's cost, with a name of its own, and the caption says what differs.
-    told = str(found.to_table())
-    assert "extra spend" in told and "the cost of a plan" in told
     before = say("recomputed")
     assert ComparedForecasts(join_outcomes(*ledger(waiting=12))).track_record(before) is before
-    text = str(found_of().track_record(before))
+    text = str(ComparedForecasts(join_outcomes(*ledger())).track_record(before))
     assert "recomputed" not in text and WEEKS[9] in text and WEEKS[6] not in text
     assert len(text.split()) < 120
 
 
-def test_of_nothing_it_says_so():
+def test_of_nothing_it_says_so_and_a_count_of_none_is_half_of_one():
     nothing = join_outcomes(typed((), "predictions"), typed((), "outcomes"))
     empty = ComparedForecasts(nothing, currency="CNY")
     assert "No earlier week" in empty.summary() and "No earlier week" in str(empty.to_table())
     assert "No settled week" in empty.alarm.summary()
     refused("nothing to draw", empty.plot)
-
-
-def test_a_count_of_none_is_half_of_one():
-    said, came = ledger(weeks=WEEKS[:1], waiting=0)
-    said = said.head(1).assign(readout_low=1.0, readout_high=4.0)
-    rows = join_outcomes(said, came.head(1).assign(value=0.0, ci_low=0.0, ci_high=3.0))
+    said, came = (rows.head(1) for rows in ledger())
+    came = came.assign(value=0.0, ci_low=0.0, ci_high=3.0)
+    rows = join_outcomes(said.assign(readout_low=1.0, readout_high=4.0), came)
     assert rows["measure"].tolist() == ["redemptions"]
     assert rows["off"].tolist() == pytest.approx([np.log(0.5) - np.log(2.0)])
+
+
+# The alarm rings falsely in 5 % of years at most, and rings where the planner promises twice.
+
+YEAR, RUNS = 52, 2_000
+
+
+def rung(rng, *, shared, noise, ratio=1.0, together=1.0, said=100.0):
+    """Return in which share of years it rings: weeks have an error that they share, and their own.
+
+    `together` is how much of the shared error is the same in all weeks.
+    """
+    part = np.sqrt(together) * rng.normal(size=(RUNS, 1))
+    part = part + np.sqrt(1 - together) * rng.normal(size=(RUNS, YEAR))
+    off = said * (ratio - 1) + shared * part + noise * rng.normal(size=(RUNS, YEAR))
+    spread = np.full(YEAR, np.hypot(shared, noise))
+    found = evidence(off, spread, np.full(YEAR, shared), np.full(YEAR, said))
+    return (found.max(axis=-1) >= 1 / LEVEL).mean()
+
+
+def test_false_alarms_are_few_and_a_planner_that_promises_twice_is_found_out():
+    rng = np.random.default_rng(0)
+    for shared, noise in ((0.0, 50.0), (30.0, 50.0), (60.0, 30.0)):
+        for together in (0.0, 1.0):
+            false = rung(rng, shared=shared, noise=noise, together=together)
+            assert false <= LEVEL + 3 * np.sqrt(LEVEL * 0.95 / RUNS), (shared, noise, together)
+    # The readout of one week tells half of the promise from nothing as one standard error.
+    found = rung(rng, shared=10.0, noise=50.0, ratio=0.5)
+    assert found >= 0.85
+    assert 0.05 < rung(rng, shared=10.0, noise=150.0, ratio=0.5) < found
+
+
+def test_evidence_of_two_weeks_is_that_of_densities_written_out():
+    off, spread, shared, size = map(np.array, ([-60.0, -40], [50.0, 40], [20.0, 10], [100.0, 80]))
+    null = np.diag(spread**2) + np.outer(shared, shared)
+    begins = 0.5 * (1 / 26) * (25 / 26) ** np.arange(2) + [0.5, 0]
+    expected = 1 - begins.sum()
+    for k in range(2):
+        x = np.where(np.arange(2) >= k, size, 0.0)
+        broken = multivariate_normal([0, 0], null + 0.25 * np.outer(x, x)).pdf(off)
+        expected += begins[k] * broken / multivariate_normal([0, 0], null).pdf(off)
+    assert np.isclose(evidence(off, spread, shared, size)[-1], expected, rtol=1e-9)
+
+
+def test_the_alarm_names_the_week_and_what_came_and_without_settled_weeks_is_still():
+    weeks = [f"2024-W{w:02d}" for w in range(1, 21)]
+    kept, broken = (
+        promise_alarm(join_outcomes(*ledger(ratio, weeks=weeks, waiting=0))) for ratio in (1.0, 0.4)
+    )
+    assert not kept.rings and "No promise was broken beyond chance in 20" in kept.summary()
+    assert broken.rings and 0.3 < broken.ratio < 0.5 and broken.since in broken.summary()
+    assert broken.frame["week"].tolist()[-1] == "2024-W20"

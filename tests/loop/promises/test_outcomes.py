@@ -8,11 +8,11 @@ import pytest
 
 from promolab import load_shop
 from promolab.cleaning import known_by
-from promolab.loop.ledger_file import LEDGER_TABLES
 from promolab.loop.promises import week_outcomes
 from promolab.loop.promises.assignment import Assigned, assigned_of
 from promolab.loop.promises.outcomes import _Money
 from promolab.loop.promises.windows import Span, brought_in
+from tests.draws import check_cover, draws
 from tests.made_up import shop_of
 from tests.refused import refused
 
@@ -52,15 +52,14 @@ def settled(shop):
     return decisions, found
 
 
-def test_rows_have_the_ledgers_columns_and_responses_are_counted_by_hand(settled, shop):
+def test_responses_are_counted_by_hand(settled, shop):
     decisions, found = settled
-    assert tuple(found.columns) == LEDGER_TABLES["outcomes"]
     assert set(found["state"]) == {"settled"} and set(found["week"]) == {"2024-W30"}
     check_sums(found)
     rows = found[(found["measure"] == "redemptions") & (found["promotion_id"] != "")]
     offers = shop.promotions.execute().set_index("promotion_id")
     responses = shop.responses.execute()
-    assert len(rows)
+    assert len(rows) > 3
     for row in rows.itertuples():
         offer = offers.loc[row.promotion_id]
         kind = "purchase" if offer["kind"] == "recommendation" else "redeem"
@@ -75,50 +74,37 @@ def test_rows_have_the_ledgers_columns_and_responses_are_counted_by_hand(settled
 def test_a_week_is_provisional_until_all_is_over_and_nothing_later_is_read(shop):
     decisions, chances = week_of(shop, 2)
     ts = decisions["ts"].iloc[0].to_pydatetime()
-    over = ts + timedelta(days=14 + 30)
+    over, now = ts + timedelta(days=14 + 30), ts + timedelta(days=20)
     states = [
         week_outcomes(shop, decisions, chances, as_of=moment)["state"].unique().tolist()
         for moment in (ts, over - timedelta(hours=1), over)
     ]
     assert states == [[], ["provisional"], ["settled"]]
-    now = decisions["ts"].iloc[0].to_pydatetime() + timedelta(days=20)
     found = week_outcomes(shop, decisions, chances, as_of=now)
     again = week_outcomes(known_by(shop, now), decisions, chances, as_of=now)
     pd.testing.assert_frame_equal(found, again)
 
 
-def drawn_week(rng, chance):
-    """Return a week in which each got one of two promotions with chances of their own, or none."""
-    n = len(chance)
-    action = np.where(rng.uniform(size=n) < chance, rng.integers(0, 2, n), -1)
-    odds = np.repeat((chance / 2 / (1 - chance))[:, None], 2, axis=1)
-    who, segment = np.arange(n), np.full(n, "all", dtype=object)
-    return Assigned(who, ("A", "B"), action, odds, segment, who, datetime(2024, 7, 1))
-
-
 def test_profit_is_unbiased_and_covered_where_chances_follow_what_customers_are_worth():
-    rng, draws, n = np.random.default_rng(0), 400, 1_500
+    rng, n, found = np.random.default_rng(0), 1_500, []
     usual = rng.gamma(2.0, 30.0, n)
     effect = np.column_stack([0.2 * usual, np.full(n, -5.0)])
     chance = np.clip(0.1 + usual / 200, 0.1, 0.9)  # whoever buys much is contacted more often
-    hits, off = 0, []
-    for _ in range(draws):
-        week = drawn_week(rng, chance)
-        gain = np.where(week.got, effect[np.arange(n), np.maximum(week.action, 0)], 0.0)
+    odds = np.repeat((chance / 2 / (1 - chance))[:, None], 2, axis=1)
+    who, segment = np.arange(n), np.full(n, "all", dtype=object)
+    for _ in range(draws(400)):
+        action = np.where(rng.uniform(size=n) < chance, rng.integers(0, 2, n), -1)
+        week = Assigned(who, ("A", "B"), action, odds, segment, who, datetime(2024, 7, 1))
+        gain = np.where(week.got, effect[who, np.maximum(action, 0)], 0.0)
         margin = usual + gain + 40 * rng.normal(size=n)
         money = _Money(week, margin, np.zeros(n), np.zeros(2), np.zeros(2))
-        whole, first = list(week.groups(by_segment=False))[:2]
-        row = money.of(whole, 0.9)[1]
-        hits += int(row["ci_low"] <= gain[week.got].sum() <= row["ci_high"])
-        off.append(row["value"] - gain[week.got].sum())
-        part = money.of(first, 0.9)[1]["value"]
-        assert part < row["value"] or part == pytest.approx(part)
-    error = np.std(off) / np.sqrt(draws)
-    assert abs(np.mean(off)) < 4 * error
-    assert 0.86 <= hits / draws <= 0.97
+        row = money.of(next(week.groups(by_segment=False)), 0.9)[1]
+        true = gain[week.got].sum()
+        found.append([row[end] - true for end in ("value", "ci_low", "ci_high")])
+    check_cover(found, 0.0, 0.9, slack=0.02)
 
 
-def test_odds_are_chances_over_nothing_without_which_profit_is_not_identified():
+def test_odds_are_chances_over_nothing():
     decisions = pd.DataFrame({"decision_id": ["a", "b", "c"], "customer_id": [1, 2, 3]})
     decisions = decisions.assign(ts=pd.Timestamp("2024-07-01"), action=["P", "none", "none"])
     decisions["holdout"] = ["none", "promotion", "standing"]
@@ -129,15 +115,6 @@ def test_odds_are_chances_over_nothing_without_which_profit_is_not_identified():
     assert np.allclose(week.odds[:, 0], [9.0, 4.0]) and np.allclose(week.weight, [0.0, 4.0])
     assert week.segment.tolist() == ["good", "No segment"]
     refused("decision_propensities", assigned_of, decisions, chances.drop(columns="propensity"))
-    rng = np.random.default_rng(1)
-    week = drawn_week(rng, np.full(500, 0.5))
-    odds = np.zeros_like(week.odds)
-    alone = Assigned(week.customers, week.promotions, week.action, odds, week.segment,
-                     week.cluster, week.ts)  # fmt: skip
-    money = _Money(alone, np.ones(500), np.zeros(500), np.zeros(2), np.zeros(2))
-    rows = money.of(next(alone.groups()), 0.9)
-    assert all(row["identification"] == "not identified" for row in rows)
-    assert all(np.isnan(row["value"]) for row in rows)
 
 
 def of_two_segments(odds: np.ndarray) -> Assigned:
@@ -168,6 +145,8 @@ def test_where_half_could_not_have_got_nothing_there_is_no_comparison():
     odds[:20] = odds[80:100] = 0.0  # half of those who got it: 40 that count are many, not enough
     half = of_two_segments(odds)
     assert half.comparable.sum() == 40 and not whole.enough(half)
+    for row in _Money(half, *np.zeros((2, 160)), np.zeros(1), np.zeros(1)).of(whole, 0.9):
+        assert row["identification"] == "not identified" and np.isnan(row["value"])
 
 
 def test_what_is_bought_between_the_decision_and_the_start_is_not_what_came():

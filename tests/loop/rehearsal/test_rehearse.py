@@ -1,6 +1,5 @@
 """The rehearsed loop: a kill loses nothing; the learned policy sees no more than a shop would."""
 
-import os
 import re
 import shutil
 import signal
@@ -24,7 +23,7 @@ from promolab.loop.rehearsal import simulation as module
 from promolab.loop.rehearsal.learned_policy import learned_week
 from promolab.loop.rehearsal.policies import RehearsalSettings, within
 from promolab.loop.rehearsal.simulation import claim
-from promolab.simulated import GoingShop, Truth, World
+from promolab.simulated import GoingShop, World
 from promolab.simulated.people import Customers
 from promolab.sources import load_shop
 from tests.draws import draws
@@ -32,6 +31,7 @@ from tests.golden import agrees, facts_of_names
 from tests.refused import refused
 
 LEARNED = {"policy": "learned", "customers": 400, "budget": 200.0, "seed": 1, "exploration": 0.3}
+SETTINGS = LEARNED | {"weeks": 2, "variant": "weekly", "holdout": 0.05}
 TELLING = ("latent_values", "attainable_values", "added_profit", "spent")
 TINY = {"customers": 300, "policy": "random,everyone", "budget": 60.0, "seed": 3}
 
@@ -89,17 +89,17 @@ from promolab.loop import rehearse; rehearse(2, out=sys.argv[1], **{TINY!r})"""
     process.wait()
     again = rehearse(2, out=out, **TINY)
     pd.testing.assert_frame_equal(again.frame, done.frame)
-    left = [p for p in out.rglob(".*") if p.is_file() or p.name.startswith(".making")]
-    assert [p for p in left if ".making" in p.name] == []
+    assert not list(out.rglob(".making*"))
 
 
 @pytest.fixture(scope="module")
-def learned(tmp_path_factory: Any) -> tuple[pd.DataFrame, Path, Ledger]:
+def learned(tmp_path_factory: Any) -> tuple[pd.DataFrame, GoingShop, Ledger]:
     """Two weeks of the learned policy: their rows, its world, and its ledger."""
     out = tmp_path_factory.mktemp("learned")
     done = rehearse(2, out=out, **LEARNED)
     book = Ledger.open(out / "learned" / "ledger.duckdb", shop="Simulated shop weekly 400 1")
-    return done.frame, out / "learned" / "shop", book
+    world = RehearsalSettings.of(**SETTINGS).world
+    return done.frame, GoingShop.begin(world, out / "learned" / "shop", load_shop), book
 
 
 def test_learned_decides_by_its_own_steps_and_keeps_its_promises(learned) -> None:
@@ -117,7 +117,7 @@ def test_learned_decides_by_its_own_steps_and_keeps_its_promises(learned) -> Non
     # A week's budget pays for what its contacts take off given the weeks before; its promise holds
     # what later promotions take off the orders that they add, too.
     assert ((0.7 * spend < mine["foreseen"]) & (mine["foreseen"] < 1.02 * spend)).all()
-    week = str(mine["week"].iloc[0])
+    week = mine["week"].iloc[0]
     decisions, chances = book.decisions(week), book.rows("decision_propensities", week)
     sums = chances.groupby("decision_id")["propensity"].sum().to_numpy()
     np.testing.assert_allclose(sums, 1.0, atol=1e-9)
@@ -129,63 +129,53 @@ def test_tables_alone_lead_to_the_same_decisions_whatever_comes_later(
     learned, tmp_path, monkeypatch
 ):
     """Of a copy of the tables two weeks on, while whatever tells the truth fails when asked."""
-    _, folder, book = learned
-    world = RehearsalSettings.of(weeks=2, variant="weekly", holdout=0.05, **LEARNED).world
-    going = GoingShop.begin(world, folder, load_shop)
-    who, first = going.contactable, going.first
+    _, going, book = learned
+    world, who, first = going.world, going.contactable, going.first
     left = shutil.ignore_patterns("kept", "going.json")
-    shutil.copytree(folder, tmp_path / "copy", ignore=left)
+    shutil.copytree(going.folder, tmp_path / "copy", ignore=left)
     assert not list((tmp_path / "copy").rglob("*.npy"))
     shop, starts = load_shop(tmp_path / "copy"), world.starts(first) - timedelta(hours=8)
     assert type(shop) is Shop and not hasattr(shop, "truth")
     assert shop.events.ts.max().execute() > starts + timedelta(days=7)
-    for name in TELLING:
-        monkeypatch.setattr(GoingShop, name, lambda *_, **__: pytest.fail("the truth was asked"))
-    monkeypatch.setattr(Truth, "effects", lambda *_, **__: pytest.fail("the truth was asked"))
-    for told in ("promolab.simulated.oracles", "promolab.simulated.going_shop"):
-        for name in ("option_values", "moved"):
-            monkeypatch.setattr(f"{told}.{name}", lambda *_, **__: pytest.fail("it was asked"))
+    places = [
+        f"{name}.{of}" for name in ("oracles", "going_shop") for of in ("moved", "option_values")
+    ]
+    for name in ("Truth.effects", *places, *(f"GoingShop.{name}" for name in TELLING)):
+        told = f"promolab.simulated.{name}"
+        monkeypatch.setattr(told, lambda *_, **__: pytest.fail("the truth was asked"))
     later = World(customers=400, weeks=first + 1, variant="weekly", seed=1)
-    names, seed = [one.id for one in later.promotions][-12:], 1_000 + first
-    how = {"budget": 200.0, "explore": 0.3, "holdout": 0.05, "seed": seed}
+    names = [one.id for one in later.promotions][-12:]
+    how = {"budget": 200.0, "explore": 0.3, "holdout": 0.05, "seed": 1_000 + first}
     made = learned_week(shop, starts, names, who, **how)
     assert made.worth is not None  # it learned, and did not leave all to chance
-    week = book.weeks()["week"].iloc[0]
-    for own, kept in (
-        (made.decisions, book.decisions(week)),
-        (made.chances, book.rows("decision_propensities", week)),
-    ):
-        keys = ["decision_id", "action"]
+    week, keys = book.weeks()["week"].iloc[0], ["decision_id", "action"]
+    kept_chances = book.rows("decision_propensities", week)
+    for own, kept in ((made.decisions, book.decisions(week)), (made.chances, kept_chances)):
         own = own.sort_values(keys, ignore_index=True)[kept.columns.drop("week")]
         kept = kept.sort_values(keys, ignore_index=True).drop(columns="week")
         pd.testing.assert_frame_equal(own, kept, check_dtype=False)
 
 
 def test_tables_tell_who_may_be_contacted_and_name_nothing_hidden(learned) -> None:
-    _, folder, _ = learned
-    world = RehearsalSettings.of(weeks=2, variant="weekly", holdout=0.05, **LEARNED).world
-    going = GoingShop.begin(world, folder, load_shop)
+    _, going, _ = learned
     shop = going.shop()
     rights, past = shop.contact_rights.execute(), shop.decisions.execute()
     allowed = rights.loc[rights["allowed"], "customer_id"]
     standing = past.loc[past["holdout"] == "standing", "customer_id"]
     assert sorted(set(allowed) - set(standing)) == going.contactable.tolist()
     # No column of the shop is one of who its customers are behind what they do.
-    shown = {"age", "tier", "since", "household", "number"}
-    hidden = {*Customers.__dataclass_fields__} - shown
-    assert shop.tables
+    shown = {"age", "tier", "since", "household", "number", "channel"}
     for name in shop.tables:
-        assert not (set(shop[name].columns) & hidden) - {"channel"}, name
+        assert not set(shop[name].columns) & ({*Customers.__dataclass_fields__} - shown), name
 
 
 def test_only_what_rehearses_knows_of_simulated_shops() -> None:
     """Not the steps of the learned policy, and nothing of the loop that real shops use."""
     here = Path(str(room.__file__)).parent
     telling = re.compile(r"promolab\.simulated|GoingShop|latent|attainable|\btruth\b")
-    paths = [path for path in here.rglob("*.py") if telling.search(path.read_text("utf-8"))]
-    knows = {path.relative_to(here).as_posix() for path in paths}
-    assert not {one for one in knows if not one.startswith("rehearsal/")}
-    assert "rehearsal/learned_policy.py" not in knows
+    knows = [path for path in here.rglob("*.py") if telling.search(path.read_text("utf-8"))]
+    assert {path.relative_to(here).parts[0] for path in knows} == {"rehearsal"}
+    assert here / "rehearsal" / "learned_policy.py" not in knows
 
 
 def test_where_nothing_does_anything_it_stops_spending(tmp_path: Path) -> None:
@@ -215,21 +205,14 @@ def test_customers_get_theirs_within_budget_and_what_cannot_be_is_said() -> None
 
 
 def test_wrong_commands_and_a_folder_of_another_loop_are_refused(tmp_path, capsys):
-    out = str(tmp_path / "loop")
-    assert main(["loop", "--policy", "everbody", "--out", out]) == 2
-    assert "everyone" in capsys.readouterr().err
-    assert main(["loop", "--weeks", "0", "--out", out]) == 2
-    assert not os.path.exists(out)
     out = tmp_path / "loop"
-    named = {"weeks": 2, "customers": 300, "policy": "random", "budget": None, "variant": "weekly"}
-    named |= {"seed": 0, "exploration": 0.1, "holdout": 0.05}
-    first = RehearsalSettings.of(**named)
-    claim(out, first)
-    claim(out, first)
-    other = RehearsalSettings.of(**(named | {"seed": 7}))
-    refused("holds a loop with seed = 0, and this one has 7", claim, out, other)
-    (tmp_path / "else").mkdir()
-    (tmp_path / "else" / "file").write_text("x")
-    refused("holds something else", claim, tmp_path / "else", first)
+    assert main(["loop", "--policy", "everbody", "--out", str(out)]) == 2
+    assert "everyone" in capsys.readouterr().err and not out.exists()
+    first, other = (RehearsalSettings.of(**(SETTINGS | {"seed": seed})) for seed in (1, 7))
+    for _ in range(2):
+        claim(out, first)
+    refused("holds a loop with seed = 1, and this one has 7", claim, out, other)
+    (tmp_path / "file").write_text("x")
+    refused("holds something else", claim, tmp_path, first)
     (out / "loop.json").write_text("{")
     refused("cannot be used", claim, out, first)
