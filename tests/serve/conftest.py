@@ -3,18 +3,16 @@
 import http.client
 import json
 import shutil
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from email.message import Message
 from functools import partial
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -68,16 +66,13 @@ def released_once(tmp_path_factory):
 
 
 @pytest.fixture
-def reports(released_once, tmp_path) -> Path:
+def reports(released_once, tmp_path):
     """The reports folder with the released week, to be changed."""
-    copied = Path(tmp_path) / "made"
-    shutil.copytree(released_once, copied)
-    return copied / "reports"
+    return shutil.copytree(released_once, tmp_path / "made") / "reports"
 
 
-@dataclass
 class Clock:
-    now: pd.Timestamp
+    now = NOW
 
     def __call__(self) -> float:
         return float(self.now.timestamp())
@@ -85,7 +80,7 @@ class Clock:
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock(NOW)
+    return Clock()
 
 
 @pytest.fixture(scope="session")
@@ -105,31 +100,30 @@ def service(week, clock) -> Service:
     return Service(week(), MemoryStore(), clock)
 
 
-@dataclass
-class Small:
-    """The small shop of the features' tests, and its features as of a moment."""
+class Small(NamedTuple):
+    """The small shop of the features' tests, its features as of a moment, and those kept live."""
 
     frames: dict[str, pd.DataFrame]
     shop: Shop
     known: pd.DataFrame
-    begun: LiveFeatures
-
-    @property
-    def live(self) -> LiveFeatures:
-        """The features, to be brought along."""
-        return deepcopy(self.begun)
+    live: LiveFeatures
 
 
 @pytest.fixture(scope="session")
-def small() -> Small:
+def begun() -> Small:
     frames = small_frames()
     shop = as_shop(frames)
     known = build_features(shop, BEGIN).execute()
     return Small(frames, shop, known, LiveFeatures(shop, BEGIN))
 
 
-@dataclass
-class Said:
+@pytest.fixture
+def small(begun: Small) -> Small:
+    """Return it with live features to be brought along."""
+    return begun._replace(live=deepcopy(begun.live))
+
+
+class Said(NamedTuple):
     """What came over HTTP."""
 
     status: int
@@ -140,8 +134,7 @@ class Said:
         return json.loads(self.text)
 
 
-@dataclass
-class Client:
+class Client(NamedTuple):
     """Asks a service over HTTP, each time by a connection of its own."""
 
     port: int
@@ -149,9 +142,8 @@ class Client:
     def ask(self, path: str, body: Any = None, **headers: str) -> Said:
         """Post a body, if there is one, with the token that the tests agree on."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
-        told = {"authorization": TOKEN, "content-type": "application/json"} | {
-            name.replace("_", "-"): value for name, value in headers.items()
-        }
+        told = {"authorization": TOKEN, "content-type": "application/json"}
+        told |= {name.replace("_", "-"): value for name, value in headers.items()}
         text = body if body is None or isinstance(body, str) else json.dumps(body)
         connection.request("GET" if body is None else "POST", path, text, told)
         found = connection.getresponse()
@@ -179,20 +171,11 @@ def answering(
         thread.join(20)
 
 
-class Store(Valkey):
-    """A server of one's own, whose log lies in a folder."""
-
-    def hang(self, *, go_on: bool = False) -> None:
-        """Stop it where it is, connections open; or let it go on."""
-        if self.process is not None:
-            self.process.send_signal(signal.SIGCONT if go_on else signal.SIGSTOP)
-
-
 @pytest.fixture
-def valkey(tmp_path_factory) -> Iterator[Store]:
+def valkey(tmp_path_factory) -> Iterator[Valkey]:
     if not (shutil.which("valkey-server") or shutil.which("redis-server")):
         pytest.skip("neither valkey-server nor redis-server is installed")
-    server = Store(tmp_path_factory.mktemp("valkey"))
+    server = Valkey(tmp_path_factory.mktemp("valkey"))
     server.start()
     yield server
     server.kill()
@@ -200,30 +183,26 @@ def valkey(tmp_path_factory) -> Iterator[Store]:
 
 def event(customer: object, kind: str, hours: float = 1, **more: object) -> dict[str, object]:
     """Return something that happened some hours after the week began."""
+    return {"customer_id": customer, "ts": at(hours), "kind": kind, **more}
+
+
+def at(hours: float) -> str:
     moment = pd.Timestamp(FIRST.start("America/New_York")) + pd.Timedelta(hours=hours)
-    return {"customer_id": customer, "ts": f"{moment.isoformat()}Z", "kind": kind, **more}
+    return f"{moment.isoformat()}Z"
 
 
 def contact(customer: object, promotion: str, hours: float = 2) -> dict[str, object]:
-    row = event(customer, "", hours, promotion_id=promotion, table="exposures")
-    return {name: value for name, value in row.items() if name != "kind"}
-
-
-NO = [
-    {"kind": "unsubscribe", "promotion_id": "7"},
-    {"kind": "complaint", "promotion_id": "7"},
-    {"table": "contact_rights", "allowed": False},
-]
+    told = {"table": "exposures", "customer_id": customer, "promotion_id": promotion}
+    return told | {"ts": at(hours)}
 
 
 def no(service, customer, form, hours=2.0, **more):
     """Return a row that says no on the channel of the week's promotion."""
-    told = NO[form] | more
-    row = event(customer, told.pop("kind", ""), hours, **told)
-    if "allowed" in row:
-        row |= {"since": row.pop("ts"), "channel": f" {channel_of(service).upper()} "}
-        del row["kind"]
-    return row
+    if form < 2:
+        kind = ("unsubscribe", "complaint")[form]
+        return event(customer, kind, hours, promotion_id="7", **more)
+    told = {"table": "contact_rights", "customer_id": customer, "allowed": False}
+    return told | {"since": at(hours), "channel": f" {channel_of(service).upper()} "} | more
 
 
 def channel_of(service):
@@ -235,8 +214,8 @@ def decided(service, customer):
 
 
 def planned(reports):
-    run = Path(reports) / WEEK / "tables"
-    return pd.read_parquet(run / "decisions.parquet").set_index("customer_id")
+    table = reports / WEEK / "tables" / "decisions.parquet"
+    return pd.read_parquet(table).set_index("customer_id")
 
 
 def given(reports):

@@ -29,67 +29,56 @@ RULES = {
 }
 
 
-def frames(seed, channel):
-    rng = np.random.default_rng(seed)
-    n = 400
+def drawn(rng, n, low, high, unit="D", **choices):
+    """Return n rows of customers at times so long after the begin, with columns by choice."""
+    ts = pd.Timestamp(BEGIN) + pd.to_timedelta(rng.integers(low, high, n), unit=unit)
+    rows = pd.DataFrame({"customer_id": rng.choice(CUSTOMERS, n), "ts": ts})
+    return rows.assign(**{name: rng.choice(values, n) for name, values in choices.items()})
 
-    def drawn(kinds=(None,)):
-        ts = pd.Timestamp(BEGIN) + pd.to_timedelta(rng.integers(-20, 14 * 24, n) * 60, unit="min")
-        rows = pd.DataFrame({"customer_id": rng.choice(CUSTOMERS, n), "ts": ts})
-        rows["promotion_id"] = rng.choice([*PROMOTIONS, "P-unknown"], n)
-        rows["kind"] = rng.choice(kinds, n)
-        return rows
 
+def frames(rng, channel):
     starts = pd.Timestamp(BEGIN) + pd.to_timedelta(rng.integers(-20, 10, 6), unit="D")
     promotions = pd.DataFrame({"promotion_id": PROMOTIONS, "kind": "coupon", "starts_at": starts})
     promotions["ends_at"] = starts + pd.to_timedelta(rng.integers(5, 15, 6), unit="D")
     promotions["channel"] = ["email", "app ", " APP", None, "sms", "email"]
-    exposures = drawn().drop(columns="kind").iloc[:150]
-    if channel:
-        exposures["channel"] = rng.choice(["email", "app", "Sms", None], len(exposures))
-    rights = pd.DataFrame({"customer_id": rng.choice(CUSTOMERS, n)})
-    rights["channel"] = rng.choice(["email", "App", "sms"], n)
-    rights["allowed"] = rng.random(n) < 0.8
-    rights["since"] = pd.Timestamp(BEGIN) + pd.to_timedelta(rng.integers(-30, 14, n), unit="D")
-    rights.loc[rng.random(n) < 0.3, "since"] = pd.NaT
-    events = pd.DataFrame({"customer_id": CUSTOMERS, "ts": pd.Timestamp(BEGIN), "kind": "view"})
-    status = pd.DataFrame({"customer_id": CUSTOMERS, "status": rng.choice(["Blocked ", "ok"], 60)})
-    kinds = ["unsubscribe", "complaint", "click", "click", "click", "click"]
+    known = {"promotion_id": [*PROMOTIONS, "P-unknown"]}
+    kinds = ["unsubscribe", "complaint", *["click"] * 4]
+    channels = {"channel": ["email", "app", "Sms", None]} if channel else {}
+    rights = drawn(rng, 400, -30, 14, channel=["email", "App", "sms"]).rename(
+        columns={"ts": "since"}
+    )
+    rights["allowed"] = rng.random(400) < 0.8
+    rights.loc[rng.random(400) < 0.3, "since"] = pd.NaT
     return {
-        "events": events, "customers": status, "promotions": promotions, "exposures": exposures,
-        "responses": drawn(kinds).iloc[:120], "contact_rights": rights,
-    }  # fmt: skip
+        "events": pd.DataFrame({"customer_id": CUSTOMERS, "ts": BEGIN, "kind": "view"}),
+        "customers": pd.DataFrame({"customer_id": CUSTOMERS, "status": ["Blocked ", "ok"] * 30}),
+        "promotions": promotions,
+        "exposures": drawn(rng, 150, -20, 14 * 24, "h", **known, **channels),
+        "responses": drawn(rng, 120, -20, 14 * 24, "h", **known, kind=kinds),
+        "contact_rights": rights,
+    }
 
 
-def owed_contacts(seed):
-    rng = np.random.default_rng(seed)
-    ts = pd.Timestamp(BEGIN) + pd.to_timedelta(rng.integers(-4, 14, 50), unit="D")
-    rows = pd.DataFrame({"customer_id": rng.choice(CUSTOMERS, 50), "ts": ts})
-    rows["promotion_id"] = rng.choice([*PROMOTIONS, None], 50)
-    rows["channel"] = rng.choice(["email", "app", None], 50)
-    return rows
-
-
-def refusals(seed):
+def refusals(rng):
     """Return a list of refusals of customers 30 to 59, some of which a later consent lifts."""
-    rng = np.random.default_rng(seed)
-    rows = []
-    for number in range(40):
-        ts = BEGIN - timedelta(days=int(rng.integers(1, 40)))
-        row = {"customer_id": int(rng.integers(30, 60)), "kind": str(rng.choice(REFUSALS))}
-        row |= {"channel": [None, "email", "app"][rng.integers(3)], "ts": f"{ts.isoformat()}Z"}
-        rows.append(row | {"event_id": str(number)})
-    return rows
+    rows = drawn(rng, 40, -40, 0, kind=list(REFUSALS), channel=[None, "email", "app"])
+    rows["customer_id"] = 30 + rows["customer_id"] % 30
+    rows = rows.assign(ts=rows["ts"].map("{:%Y-%m-%dT%H:%M:%S}Z".format))
+    rows = rows.assign(event_id=rows.index.astype(str)).astype(object)
+    return rows.where(rows.notna(), None).to_dict("records")
 
 
 @pytest.mark.parametrize("rules", RULES.values(), ids=RULES)
 @pytest.mark.parametrize("channel", [True, False])
 def test_rights_after_events_are_those_of_a_plan_made_then(rules, channel, tmp_path):
-    told, owed = frames(1, channel), owed_contacts(2)
+    rng = np.random.default_rng(1)
+    told = frames(rng, channel)
+    owing = {"promotion_id": [*PROMOTIONS, None], "channel": ["email", "app", None]}
+    owed = drawn(rng, 50, -4, 14, **owing)
     shop = as_shop(told, channel="email" if channel else None)
     assert shop.zone == ZONE
     live = LiveRights(shop, BEGIN, rules, owed, ["7"])
-    append_suppressions(tmp_path, refusals(3))
+    append_suppressions(tmp_path, refusals(rng))
     live.suppress(read_suppressions(tmp_path))
     shop = with_suppressions(RunFolder(tmp_path / "2021-W12", Week(2021, 12)), shop)
     reader = EventReader.of(shop)

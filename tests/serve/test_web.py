@@ -1,7 +1,6 @@
 """The service over HTTP: who may ask, what is refused, and what is explained."""
 
-import re
-import threading
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -24,8 +23,8 @@ def client(service):
 def test_only_who_brings_the_token_is_answered(client):
     for token in ("", "Bearer Secret"):
         refused = client.ask("/score", {"customers": [1]}, authorization=token)
-        assert refused.status == 401
-        assert refused.headers["content-type"] == "application/problem+json"
+        found = refused.status, refused.headers["content-type"]
+        assert found == (401, "application/problem+json")
     told = client.ask("/score", {"customers": [1, "2", 999]})
     assert [each["new"] for each in told.json()["customers"]] == [False, False, True]
     assert client.ask("/health", authorization="").json()["status"] == "ok"
@@ -42,7 +41,7 @@ def test_an_error_is_a_sentence_without_what_was_sent(client, service):
         ("/events", '{"events": [{"customer_id": 1, "kind": "Bell"}]}', 422, "ts is missing"),
         ("/events", f'{{"events": "{"Anna Bell" * 20_000}"}}', 413, "send less at a time"),
         ("/nothing", "Anna Bell", 404, "there are /score, /events"),
-        *(("/events", f'{{"events": [{line}]}}', 422, "") for line in ODD[1:5]),
+        *(("/events", f'{{"events": [{line}]}}', 422, "") for line in ODD),
     ]:
         found = client.ask(path, body)
         told = found.json()
@@ -50,11 +49,11 @@ def test_an_error_is_a_sentence_without_what_was_sent(client, service):
         assert sentence in told["detail"] and "Bell" not in found.text
     assert service.store.read("0-0", 0) == []
     # A browser sends what a page tells it to, but asks first where the type is JSON.
-    body = '{"events": [{"customer_id": 1, "ts": "2021-03-08T06:00:00Z", "kind": "view"}]}'
-    found = client.ask("/events", body, content_type="text/plain")
+    told = {"events": [event(1, "view")]}
+    found = client.ask("/events", told, content_type="text/plain")
     assert found.status == 422
     assert found.json()["detail"] == "header.content-type: send application/json"
-    assert client.ask("/events", body).json()["new"] == 1
+    assert client.ask("/events", told).json()["new"] == 1
 
 
 def test_an_event_is_in_the_next_answer_and_counted(client):
@@ -64,8 +63,8 @@ def test_an_event_is_in_the_next_answer_and_counted(client):
         found = client.ask("/events", {"events": [row]}).json()
         assert found == dict.fromkeys(COUNTED, 0) | {said: 1}
     after = client.ask("/score", {"customers": [30]}).json()
-    chances = [told["customers"][0]["promotions"][0]["chance"] for told in (before, after)]
-    assert chances[0] != chances[1]
+    one, other = (told["customers"][0]["promotions"][0]["chance"] for told in (before, after))
+    assert one != other
     counted = client.ask("/metrics").text
     assert 'promolab_events{said="repeated"} 1.0' in counted
     assert 'promolab_requests_total{path="/score",status="200"} 2.0' in counted
@@ -76,7 +75,7 @@ def test_a_store_that_hangs_is_said_and_holds_nobody_up(valkey, week, clock):
     row = event(30, "purchase", 1, amount=5.0, quantity=1, product_id="p")
     with answering(service) as client, ThreadPoolExecutor(6) as several:
         assert client.ask("/events", {"events": [row]}).json()["new"] == 1
-        valkey.hang()
+        valkey.process.send_signal(signal.SIGSTOP)  # connections stay open
         begun = time.monotonic()
         waiting = [several.submit(client.ask, "/score", {"customers": [30]}) for _ in range(5)]
         waiting.append(several.submit(client.ask, "/events", {"events": [row]}))
@@ -90,44 +89,10 @@ def test_a_store_that_hangs_is_said_and_holds_nobody_up(valkey, week, clock):
         assert (health.status, health.json()["status"]) == (503, "store down")
         # One waited for the store, the others are told what it found: not one after the other.
         assert time.monotonic() - begun < 4.0
-        valkey.hang(go_on=True)
+        valkey.process.send_signal(signal.SIGCONT)
         while client.ask("/score", {"customers": [30]}).status != 200:
             assert time.monotonic() - begun < 30.0
             time.sleep(0.2)
         assert client.ask("/events", {"events": [row]}).json()["repeated"] == 1
         counted = client.ask("/metrics").text
         assert float(counted.partition("\npromolab_store_down_total ")[2].split()[0]) >= 6
-
-
-def test_the_way_of_a_request_touches_neither_pandas_nor_an_engine(service):
-    seen = set()
-
-    def note(frame, what, _):
-        if what == "call":
-            name = frame.f_globals.get("__name__", "").split(".")
-            seen.add(name[0] if name[:2] != ["promolab", "serve"] else ".".join(name[:3]))
-
-    threading.setprofile(note)
-    try:
-        with answering(service) as client:
-            row = event(2000, "purchase", 1, amount=5.0, quantity=1, product_id="p")
-            assert client.ask("/events", {"events": [row]}).status == 200
-            for path in ("/score", "/score?choose=1"):
-                assert client.ask(path, {"customers": [*range(40), 2000, 3000]}).status == 200
-            client.ask("/health")
-    finally:
-        threading.setprofile(None)
-    assert {"promolab.serve.service", "promolab.serve.web", "fastapi"} <= seen
-    assert not seen & {"pandas", "duckdb", "ibis", "sqlglot"}
-
-
-def test_every_field_is_explained(client):
-    api = client.ask("/openapi.json").json()
-    ours = {n: s for n, s in api["components"]["schemas"].items() if "Validation" not in n}
-    silent = [
-        f"{name}.{field}"
-        for name, schema in ours.items()
-        for field in schema.get("properties", {})
-        if not re.search(rf"- (\w+, )*{field}(, \w+)*: ", schema["description"])
-    ]
-    assert silent == [] and {"Asked", "Answers", "Pair", "Happened", "Taken"} <= set(ours)
