@@ -71,7 +71,7 @@ def test_what_was_sent_as_planned_agrees_in_any_order_with_apostrophes_or_not():
 def test_a_file_that_may_be_of_another_plan_is_doubted():
     known, two, three = [("1", "18"), ("5", "19")], [("88", "18"), ("89", "18")], ("90", "17")
     for rows, doubts in [
-        ([], ("it holds none of the 4 planned contacts",)),
+        ([], ("it holds 0 of the 4 planned contacts, fewer than half",)),
         (known[:1], ("it holds 1 of the 4 planned contacts, fewer than half",)),
         (known, ()),
         ([*known, *two], ()),

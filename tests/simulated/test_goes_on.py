@@ -210,7 +210,7 @@ def expected_margin(given: np.ndarray, weeks: range) -> float:
 def gained(with_: np.ndarray, without: np.ndarray, weeks: range) -> float:
     """Return how much more profit one log is expected to bring than the other, contacts paid."""
     contacts = (with_ != NONE).sum() - (without != NONE).sum()
-    return expected_margin(with_, weeks) - expected_margin(without, weeks) - 0.2 * contacts
+    return expected_margin(with_, weeks) - expected_margin(without, weeks) - 0.2 * float(contacts)
 
 
 def test_added_profits_of_the_weeks_sum_to_what_all_rounds_add(three: GoingShop) -> None:

@@ -28,9 +28,9 @@ def customers(n: int, seed: int, shift: float = 0.0) -> pd.DataFrame:
 
 def test_draws_of_the_same_customers_do_not_drift_nor_do_small_differences_of_many_rows():
     for n in (100, 3_000):
-        found = [feature_drift(customers(n, k), customers(n, k + 50)) for k in range(20)]
-        assert [one.drifted for one in found] == [[]] * 20
-    assert "drifted since then" in found[0].summary() and nonsense(found[0].summary()) == []
+        alike = [feature_drift(customers(n, k), customers(n, k + 50)) for k in range(20)]
+        assert [one.drifted for one in alike] == [[]] * 20
+    assert "drifted since then" in alike[0].summary() and nonsense(alike[0].summary()) == []
     found = feature_drift(customers(50_000, 1), customers(50_000, 2, shift=0.05))
     row = found.frame.set_index("column").loc["amount_84d"]
     assert row["p_holm"] < 1e-9 and row["drift"] == "no" and found.drifted == []

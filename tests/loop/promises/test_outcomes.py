@@ -145,7 +145,8 @@ def test_where_half_could_not_have_got_nothing_there_is_no_comparison():
     odds[:20] = odds[80:100] = 0.0  # half of those who got it: 40 that count are many, not enough
     half = of_two_segments(odds)
     assert half.comparable.sum() == 40 and not whole.enough(half)
-    for row in _Money(half, *np.zeros((2, 160)), np.zeros(1), np.zeros(1)).of(whole, 0.9):
+    money = _Money(half, np.zeros(160), np.zeros(160), np.zeros(1), np.zeros(1))
+    for row in money.of(whole, 0.9):
         assert row["identification"] == "not identified" and np.isnan(row["value"])
 
 
