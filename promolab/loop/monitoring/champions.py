@@ -66,9 +66,8 @@ class KeptModels(Result):
         return kept
 
     def facts(self) -> Mapping[str, Any]:
-        """Return whether a model was made, and the first letters of each file's fingerprint."""
-        shown = self.frame.assign(file=self.frame["fingerprint"].str[:12])
-        return {"made": bool(self), "models": shown}
+        """Return whether a model was made, and which."""
+        return {"made": bool(self), "models": self.frame}
 
 
 def models_of(run: RunFolder) -> KeptModels:

@@ -116,7 +116,6 @@ class FeatureDrift(Result):
             "much": int((moved["drift"] == MUCH_).sum()),
             "top": moved["column"].head(3).tolist(),
             "more": max(len(moved) - 3, 0),
-            "growing": int(self.frame["grows"].sum()),
             "some_bar": SOME,
             "much_bar": MUCH,
             "drawn": drawn.assign(**ends, apart=drawn["drift"] != NONE_),

@@ -99,7 +99,7 @@ class Satisfaction(Result):
         others = self.frame[self.frame["by"] != PROMOTION]
         return {
             "known": bool(self),
-            "reason": lambda: self.say("nothing") if self.why else "",
+            "reason": lambda: self.say("finding") if self.why else "",
             "compared": "" if self.why else "none" if both is None else gap.side,
             "share": UNKNOWN if both is None else _estimate(both, "satisfied"),
             "base": UNKNOWN if both is None else _estimate(orders.loc[WITHOUT], "satisfied"),
