@@ -1,7 +1,7 @@
 """Everything that the library asks of an engine, asked of a small simulated shop that is dirty."""
 
-import dataclasses
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import mkdtemp
@@ -35,18 +35,16 @@ def simulated_shop() -> Shop:
     soil(folder, 0.02)
     shop: Shop = promolab.load_shop(folder, threads=1)
     # What the dirt took from products has a margin all the same.
-    return dataclasses.replace(shop, settings=dataclasses.replace(shop.settings, margin_rate=0.3))
+    return replace(shop, settings=replace(shop.settings, margin_rate=0.3))
 
 
 def planned(shop: Shop) -> list[pd.DataFrame]:
     """Return a plan's decisions, chances, steps and funnel, ranked by made-up scores."""
     customers = sorted(shop.customers.customer_id.execute())
-    scores = pd.MultiIndex.from_product(
-        [STARTING, customers], names=["promotion_id", "customer_id"]
-    )
-    frame = scores.to_frame(index=False)
-    frame["p_redeemed"] = ((frame.index * 7_919) % 997 + 1) / 1_000
-    plan = plan_week(shop, frame, AS_OF, STARTING)
+    offers = pd.DataFrame({"promotion_id": STARTING})
+    scores = offers.merge(pd.DataFrame({"customer_id": customers}), how="cross")
+    scores["p_redeemed"] = ((scores.index * 7_919) % 997 + 1) / 1_000
+    plan = plan_week(shop, scores, AS_OF, STARTING)
     return [plan.decisions, plan.propensities, plan.steps, plan.funnel]
 
 
@@ -66,8 +64,7 @@ def experiment_read(shop: Shop) -> pd.DataFrame:
         "purchases": abtest.Metric("purchases"),
         "basket": abtest.Metric("sales", per="orders_placed"),
     }
-    found = promolab.analyze_experiment(rows, figures, shares=SHARES)
-    return found.to_frame()
+    return promolab.analyze_experiment(rows, figures, shares=SHARES).to_frame()
 
 
 def several_moments(shop: Shop) -> pd.DataFrame:

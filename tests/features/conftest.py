@@ -1,7 +1,5 @@
 """A small shop with everything in it that makes features go wrong."""
 
-from collections.abc import Callable
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -117,11 +115,6 @@ def frames() -> Frames:
 @pytest.fixture(scope="session")
 def small_shop() -> Shop:
     return as_shop(small_frames())
-
-
-@pytest.fixture(scope="session")
-def to_shop() -> Callable[..., Shop]:
-    return as_shop
 
 
 @pytest.fixture(scope="session")

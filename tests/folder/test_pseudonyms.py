@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import hmac
 import json
 import re
 import shutil
@@ -13,14 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.folder import (
-    ReportsFolder,
-    RunFolder,
-    check_codes,
-    codes,
-    ensure_key,
-    note_drawn,
-)
+from promolab.folder import ReportsFolder, RunFolder, check_codes, codes, ensure_key, note_drawn
 from promolab.loop import release_week
 from promolab.loop.week_plans import plan_files
 from promolab.report.running import PAGES
@@ -37,14 +29,9 @@ def folder(out, week=WEEK):
     return RunFolder(out / week, Week.parse(week))
 
 
-def computable_key(inputs):
+def computable_key(text):
     """Return a key that whoever has a manifest can compute."""
-    lines = ["promolab pseudonym key", *(f"{k} {v}" for k, v in sorted(inputs.items()))]
-    return hashlib.sha256("\n".join(lines).encode()).digest()
-
-
-def shown_codes(week):
-    return {code for path in week.glob("*.html") for code in CODE.findall(path.read_text("utf-8"))}
+    return hashlib.sha256(f"promolab pseudonym key\n{text}".encode()).digest()
 
 
 def leaves(node):
@@ -59,33 +46,26 @@ def leaves(node):
 
 
 def guessed_keys(manifest):
-    """Yield keys that an attacker would try: of each field, of groups of fields, of all of it."""
-    fields = sorted(set(leaves(manifest)))
-    inputs = manifest["inputs"]
+    """Return keys that an attacker would try: of each field, of groups of fields, of all of it."""
+    fields, inputs = sorted(set(leaves(manifest))), manifest["inputs"]
     groups = ["".join(inputs.values()), json.dumps(manifest, sort_keys=True), json.dumps(inputs)]
     groups += [f"{a} {b}" for a, b in product(fields, fields)]
-    yield computable_key(inputs)
+    keys = set()
     for text in ["", "promolab", "promolab pseudonym key", *fields, *groups]:
         raw = text.encode()
-        yield raw
-        yield hashlib.sha256(raw).digest()
-        yield hashlib.sha256(raw).hexdigest().encode()
-        yield hashlib.sha256(f"promolab pseudonym key\n{text}".encode()).digest()
+        digest = hashlib.sha256(raw)
+        keys |= {raw, digest.digest(), digest.hexdigest().encode(), computable_key(text)}
         if re.fullmatch(r"([0-9a-f]{2})+", text):
-            yield bytes.fromhex(text)
-
-
-def codes_under(key, ids):
-    digests = (hmac.digest(key, str(i).encode(), "sha256") for i in ids)
-    return {f"C-{base64.b32encode(digest).decode()[:10]}" for digest in digests}
+            keys.add(bytes.fromhex(text))
+    return keys
 
 
 def traced(week, ids):
     """Return how many guessed keys reproduce a code on a week's pages, and how many there are."""
-    manifest, shown = json.loads((week / "manifest.json").read_text()), shown_codes(week)
-    keys = set(guessed_keys(manifest))
+    keys = guessed_keys(json.loads((week / "manifest.json").read_text()))
+    shown = {code for path in week.glob("*.html") for code in CODE.findall(path.read_text("utf-8"))}
     assert shown
-    return sum(bool(codes_under(key, ids) & shown) for key in keys), len(keys)
+    return sum(not shown.isdisjoint(codes(key, ids)) for key in keys), len(keys)
 
 
 def test_with_pages_manifest_and_all_ids_nobody_is_found(planned, tmp_path):
@@ -93,9 +73,8 @@ def test_with_pages_manifest_and_all_ids_nobody_is_found(planned, tmp_path):
     assert found == 0 and tried > 5_000
     # The same attack finds a key that follows from the manifest.
     out = shutil.copytree(planned, tmp_path / "out", symlinks=True)
-    (out / ".key").write_bytes(computable_key({"events": "ab12"}))
-    code = folder(out).pseudonym([3])[0]
-    (out / WEEK / "index.html").write_text(code, encoding="utf-8")
+    (out / ".key").write_bytes(computable_key("events ab12"))
+    (out / WEEK / "index.html").write_text(folder(out).pseudonym([3])[0], encoding="utf-8")
     assert traced(out / WEEK, [1, 2, 3])[0] == 1
 
 
@@ -113,18 +92,13 @@ def of_old(planned, out, week, *, released=False):
     page.write_text(page.read_text().replace("C-", "OLD-"), encoding="utf-8")
 
 
-@pytest.fixture
-def old(planned, tmp_path):
-    """A folder whose key was taken away: a released week and two drafts."""
-    out = tmp_path / "out"
-    out.mkdir()
-    of_old(planned, out, "2017-W42", released=True)
-    of_old(planned, out, "2017-W43")
-    of_old(planned, out, WEEK)
-    return out
-
-
-def test_a_key_that_was_removed_is_made_anew_and_drafts_are_to_be_made_again(toy_here, old, capsys):
+def test_a_key_that_was_removed_is_made_anew_and_drafts_are_to_be_made_again(
+    toy_here, planned, tmp_path, capsys
+):
+    old = tmp_path / "out"
+    old.mkdir()
+    for name in ("2017-W42", "2017-W43", WEEK):
+        of_old(planned, old, name, released=name == "2017-W42")
     toy_here(old, week="2017-W43", parameters={"mood": "plan"})
     said = capsys.readouterr().err
     key = (old / ".key").read_bytes()
@@ -132,13 +106,13 @@ def test_a_key_that_was_removed_is_made_anew_and_drafts_are_to_be_made_again(toy
     assert "2 drafts with codes of the earlier key cannot be released before" in said
     assert "the pages of 2017-W42 keep the codes of the earlier key" in said
     assert "OLD-" in (old / "2017-W42" / "index.html").read_text()
-    check_codes(ReportsFolder(old), Week.parse("2017-W43"))
+    reports, week = ReportsFolder(old), Week.parse(WEEK)
+    check_codes(reports, Week.parse("2017-W43"))
     refused("show codes .* make them again", release_week, WEEK, old, by="ann", pages=PAGES)
-    note_drawn(ReportsFolder(old), Week.parse(WEEK))  # as `report` does when it has made the week
-    check_codes(ReportsFolder(old), Week.parse(WEEK))
+    note_drawn(reports, week)  # as `report` does when it has made the week
+    check_codes(reports, week)
     assert not (old / ".redraw.json").exists()
-    assert ensure_key(ReportsFolder(old)) == []
-    assert (old / ".key").read_bytes() == key
+    assert ensure_key(reports) == [] and (old / ".key").read_bytes() == key
 
 
 def test_codes_are_stable_distinct_and_those_of_rfc_2104(tmp_path):
@@ -161,9 +135,8 @@ def test_keys_are_random_also_those_of_scratch_folders(tmp_path):
     one, other = folder(tmp_path / "a"), folder(tmp_path / "b")
     assert one.pseudonym([1])[0] == one.pseudonym([1])[0] != other.pseudonym([1])[0]
     assert stat.S_IMODE((one.path / ".key").stat().st_mode) == 0o600
-    for name in "ab":
-        assert ensure_key(ReportsFolder(tmp_path / name)) == []
-    keys = {(tmp_path / name / ".key").read_bytes() for name in "ab"}
+    assert ensure_key(one.reports) == ensure_key(other.reports) == []
+    keys = {(each.reports.path / ".key").read_bytes() for each in (one, other)}
     assert len(keys) == 2 and {len(key) for key in keys} == {32}
 
 
@@ -180,17 +153,14 @@ def stated(monkeypatch):
 
 def test_a_stated_secret_gives_equal_codes_in_all_folders(stated, tmp_path):
     (tmp_path / "secret").write_text("a long and stated secret\n")
-    shown = []
-    for name, how in {
-        "one": {"secret": "a long and stated secret"},
-        "two": {"file": tmp_path / "secret"},
-        "three": {"secret": "another"},
-    }.items():
-        stated(**how)
-        ensure_key(folder(tmp_path / name).reports)
+    shown: list[list[str]] = []
+    for how in (("a long and stated secret", ""), ("", tmp_path / "secret"), ("another", "")):
+        stated(*how)
+        run = folder(tmp_path / str(len(shown)))
+        ensure_key(run.reports)
         stated()  # a folder keeps its key where none is stated
-        assert ensure_key(ReportsFolder(tmp_path / name)) == []
-        shown.append(folder(tmp_path / name).pseudonym([1, 2]).tolist())
+        assert ensure_key(run.reports) == []
+        shown.append(run.pseudonym([1, 2]).tolist())
     assert shown[0] == shown[1] and not {*shown[0]} & {*shown[2]}
 
 
@@ -199,14 +169,12 @@ def test_the_secret_is_written_nowhere_and_files_with_ids_are_closed(published, 
     assert len(paths) > 10
     assert not [path for path in paths if SECRET.encode() in path.read_bytes()]
     week = planned / WEEK
-    tops = {path.name for path in week.iterdir() if path.is_dir()}
-    assert {"send", "shop", "tables"} <= tops
     for name in ("send", "shop", "tables"):
-        paths = [week / name, *(week / name).rglob("*")]
-        assert len(paths) > 1
-        for path in paths:
+        inside = [*(week / name).rglob("*")]
+        assert inside
+        for path in (week / name, *inside):
             assert stat.S_IMODE(path.stat().st_mode) == (0o750 if path.is_dir() else 0o640), path
-    assert stat.S_IMODE((week / "index.html").stat().st_mode) & 0o004
+    assert (week / "index.html").stat().st_mode & 0o004
 
 
 def test_another_secret_than_the_folders_is_refused(toy_here, stated, tmp_path):

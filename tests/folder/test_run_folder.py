@@ -31,33 +31,28 @@ def run(tmp_path):
     return opened(tmp_path / "reports" / "2017-W44")
 
 
-@pytest.fixture
-def frame():
+def test_a_table_has_one_order_and_one_form(run):
     columns = {"customer_id": [3, 1, 2, 1], "promotion_id": ["b", "b", "a", "a"]}
     columns |= {"p": [0.1, np.nan, 1 / 3, 1e-300], "when": pd.to_datetime(["2017-01-01"] * 4)}
     columns |= {"segment": pd.Categorical(["x", "y", "x", None])}
-    return pd.DataFrame(columns, index=[9, 8, 7, 6])
-
-
-def test_a_table_has_one_order_and_one_form(run, frame):
-    by = ["promotion_id", "customer_id"]
+    frame, by = pd.DataFrame(columns, index=[9, 8, 7, 6]), ["promotion_id", "customer_id"]
     path = run.write_table("scores", frame, by=by)
     first = path.read_bytes()
     run.write_table("scores", frame.sample(frac=1, random_state=1), by=by)
     assert path.read_bytes() == first
-    back = run.read_table("scores")
-    assert back.columns.tolist() == frame.columns.tolist()
-    assert back.promotion_id.tolist() == ["a", "a", "b", "b"]
-    expected = frame.sort_values(by, ignore_index=True)
+    back, expected = run.read_table("scores"), frame.sort_values(by, ignore_index=True)
     pd.testing.assert_frame_equal(back, expected, check_dtype=False, check_categorical=False)
     assert [p.name for p in path.parent.iterdir()] == ["scores.parquet"]
 
 
-def test_rows_not_told_apart_are_refused_and_a_missing_table_names_its_notebook(run, frame):
-    with pytest.raises(StepError, match="tables/scores: 1 rows repeat another's customer_id"):
-        run.write_table("scores", frame, by="customer_id")
-    with pytest.raises(StepError, match="by='customer' is no column of it; did you mean"):
-        run.write_table("scores", frame, by="customer")
+def test_rows_not_told_apart_are_refused_and_a_missing_table_names_its_notebook(run):
+    twice = pd.DataFrame({"customer_id": [3, 1, 2, 1]})
+    for by, words in [
+        ("customer_id", "tables/scores: 1 rows repeat another's customer_id"),
+        ("customer", "by='customer' is no column of it; did you mean"),
+    ]:
+        with pytest.raises(StepError, match=words):
+            run.write_table("scores", twice, by=by)
     assert not run.table_path("scores").exists()
     refused(r"segments.parquet .* 03_segments writes it, run it first", run.read_table, "segments")
     refused("an earlier notebook writes it", run.read_table, "nonsense")
@@ -67,13 +62,16 @@ def test_numbers_are_merged_sorted_and_keep_their_digits(run):
     run.record("response", {"auc": Estimate(0.1 + 0.2, 0.2, np.nan, 3), "k": np.int64(4)})
     run.record("response", {"by_promotion": {18: {"n": 5}}})
     run.record("response", {"by_promotion": {"13": {"n": 6}}, "k": 5})
-    run.record("headlines", [{"label": "a"}])
-    run.record("headlines", [{"label": "b"}])
+    for label in "ab":
+        run.record("headlines", [{"label": label}])
     auc = {"value": 0.30000000000000004, "ci_low": 0.2, "ci_high": None, "n": 3}
     response = {"auc": auc, "by_promotion": {"13": {"n": 6}, "18": {"n": 5}}, "k": 5}
     assert run.metrics == {"headlines": [{"label": "b"}], "response": response}
     text = (run.path / "metrics.json").read_text()
     assert list(json.loads(text)) == ["headlines", "response"] and "NaN" not in text
+    later = opened(run.path.parent / "2017-W45", "2017-W45")
+    assert later.metrics_of(later.week.previous()) == run.metrics
+    assert later.metrics_of(Week(2016, 1)) is None
 
 
 def test_what_the_first_page_says_is_kept_in_its_language_beside_english_metrics(run):
@@ -81,22 +79,14 @@ def test_what_the_first_page_says_is_kept_in_its_language_beside_english_metrics
         return {"why": _("Nothing to list."), "n": 3}
 
     write_json(run.path / "manifest.json", {"parameters": {"week": str(run.week), "lang": "zh"}})
-    run.record("plan", {"customers": 9})
-    run.record("plan", None)
-    run.record("plan", {"customers": 4})
+    for plan in ({"customers": 9}, None, {"customers": 4}):
+        run.record("plan", plan)
     run.record("why", told)
     assert run.metrics["why"] == {"why": "Nothing to list.", "n": 3}
     assert run.spoken == {"plan": {"customers": 4}, "why": {"why": "没有可列出的内容。", "n": 3}}
     run.record("why", None)
     run.record("why", {"n": 1})
     assert run.spoken["why"] == {"n": 1} == run.metrics["why"]
-
-
-def test_another_weeks_metrics_are_read_where_there_are_any(run):
-    run.record("a", {"b": 1})
-    later = opened(run.path.parent / "2017-W45", "2017-W45")
-    assert later.metrics_of(later.week.previous()) == {"a": {"b": 1}}
-    assert later.metrics_of(Week(2016, 1)) is None
 
 
 def test_a_collision_lengthens_the_codes(run, monkeypatch):
@@ -108,12 +98,10 @@ def test_a_collision_lengthens_the_codes(run, monkeypatch):
 def test_finish_lists_what_was_written(run):
     run.write_table("one", pd.DataFrame({"a": [3, 1, 2]}), by="a")
     (run.path / "send").mkdir()
-    (run.path / "send" / "x.csv").write_text('id,name\n1,"two\nlines"\n')
-    (run.path / "send" / "nobody.csv").write_text("id,name\n")
-    (run.path / "not_noted.json").write_text("{}")
-    run.wrote(run.path / "send")
-    run.wrote(None)
-    run.record("data", {"rows": 3, "tables": {"a": 1, "b": [1, 2]}})
+    for name in ("send/x.csv", "send/nobody.csv", "not_noted.json"):
+        (run.path / name).touch()
+    for path in (run.path / "send", None):
+        run.wrote(path)
     run.record("data", {"rows": 4})
     written = run.finish()
     assert written.summary() == "This step wrote 3 files and 1 section of metrics.json."
@@ -148,26 +136,19 @@ def test_the_folder_records_source_week_and_as_of_and_01_run_again_keeps_them(la
     assert manifest["parameters"] == {"source": "corner", "week": "2017-W44"}
     assert manifest["as_of"] == "2017-10-29T16:00:00" and manifest["lead_days"] == 0
     assert lab.as_of == datetime(2017, 10, 29, 16)  # Monday 00:00 in Shanghai
-    assert open_run(lab.path, week="2017-W44", lead_days=0).read_table("features").equals(FEATURES)
-    again = begin(lab.path, events="ab12")
-    assert again.metrics == {"customers": {"customers": 2}}
-    assert len(again.read_table("features")) == 2
+    for again in (open_run(lab.path, week="2017-W44", lead_days=0), begin(lab.path, events="ab12")):
+        assert again.metrics == {"customers": {"customers": 2}}
+        assert again.read_table("features").equals(FEATURES)
 
 
-def test_another_week_is_refused_before_anything_is_read_or_written(lab):
+def test_another_week_is_refused_before_anything_is_read_or_written_and_another_morning(lab):
     before = {path: path.read_bytes() for path in lab.path.rglob("*") if path.is_file()}
     refused("2017-W44, not of 2019-W10: run 01_data and", open_run, lab.path, week="2019-W10")
-    other = RunFolder(lab.path, Week.parse("2019-W10"))
-    for work in (
-        lambda: other.read_table("features"),
-        lambda: other.record("segments", {"k": 5}),
-        lambda: other.write_table("segments", FEATURES, by="customer_id"),
-    ):
-        refused("of 2017-W44, not of 2019-W10", work)
+    other, wrong = RunFolder(lab.path, Week.parse("2019-W10")), "of 2017-W44, not of 2019-W10"
+    refused(wrong, other.read_table, "features")
+    refused(wrong, other.record, "segments", {"k": 5})
+    refused(wrong, other.write_table, "segments", FEATURES, by="customer_id")
     assert {p: p.read_bytes() for p in lab.path.rglob("*") if p.is_file()} == before
-
-
-def test_another_morning_is_refused(lab):
     words = r"known 0 days before it .*not lead_days = 3.*= 0 here"
     refused(words, open_run, lab.path, week="2017-W44", lead_days=3)
     again = begin(lab.path, lead_days=3, events="ab12")
@@ -198,8 +179,6 @@ def test_begun_anew_numbers_and_tables_of_before_are_gone(lab, changed):
     refused("02_customers writes it, run it first", run.read_table, "features")
     if "week" in changed:
         refused("of 2017-W45, not of 2017-W44", lab.record, "segments", {"k": 5})
-    run.write_table("features", FEATURES, by="customer_id")
-    assert len(begin(lab.path, **{"events": "ab12", **changed}).read_table("features")) == 2
 
 
 def test_tables_of_another_week_that_cannot_be_taken_away_are_not_this_weeks(lab):
@@ -218,11 +197,9 @@ def test_the_report_of_a_week_is_not_begun_anew(planned):
 
 def test_every_notebook_opens_the_folder_that_01_began(repository: Path):
     opened = {}
-    steps = sorted((repository / "notebooks").glob("[0-9]*.ipynb"))
-    for path in steps[1:]:  # all but the list of them
+    for path in sorted((repository / "notebooks").glob("[0-9]*.ipynb"))[1:]:  # 00 lists them
         code = path.read_text(encoding="utf-8")
-        opened[path.stem] = "begin_run(folder" if "begin_run(folder" in code else "open_run(folder"
-        assert opened[path.stem] in code and ("lead_days=lead_days" in code) == (
-            "lead_days = " in code
-        ), path.stem
-    assert [stem for stem, how in opened.items() if how.startswith("begin")] == ["01_data"]
+        opened[path.stem] = [how in code for how in ("begin_run(folder", "open_run(folder")]
+        assert ("lead_days=lead_days" in code) == ("lead_days = " in code), path.stem
+    assert opened.pop("01_data") == [True, False]
+    assert len(opened) > 8 and all(how == [False, True] for how in opened.values())
