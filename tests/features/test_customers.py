@@ -247,8 +247,8 @@ def test_an_event_just_before_counts_and_one_at_the_date_does_not():
 
 def test_weekend_and_evening_follow_the_clock_of_the_shop():
     # Sunday 28 March 2021, 15:30 UTC: 17:30 in Rome, where summer time began that night.
-    times = [datetime(2021, 3, *at) for at in ((28, 15, 30), (26, 15, 30), (28, 22, 1))]
-    times += [datetime(2021, 3, 30, hour) for hour in (21, 23, 4, 16)]
+    days = ["28 15:30", "26 15:30", "28 22:01", "30 21:00", "30 23:00", "30 04:00", "30 16:00"]
+    times = pd.to_datetime([f"2021-03-{at}" for at in days])
     events = pd.DataFrame({"customer_id": list("ABCDDEE"), "ts": times, "kind": "purchase"})
     got = build_features(as_shop({"events": events}), datetime(2021, 5, 1)).execute()
     assert got.weekend_share.tolist() == [1.0, 0.0, 0.0, 0.0, 0.0]  # for C it is Monday already

@@ -241,18 +241,9 @@ def test_the_few_of_a_response_model_are_features_of_pairs_and_candidates_alike(
     assert response_features(pairs.drop(columns="answers")) is None
 
 
-def test_real_pairs_are_exposures_and_redemptions_and_know_which_windows_are_over(real_shop):
+def test_real_pairs_are_exposures_and_redemptions(real_shop):
     real = build_pairs(real_shop, datetime(2018, 4, 1)).execute()
-    assert len(real) == 6589 and not real.duplicated(KEYS).any()
-    assert real.redeemed.sum() == 792
+    assert not real.duplicated(KEYS).any() and real.label_complete.all()
     by_type = real.groupby("promotion_type").redeemed.agg(["sum", "size"])
     assert by_type.to_numpy().tolist() == [[604, 3647], [154, 2368], [34, 574]]
     assert real.groupby("promotion_type").promotion_id.nunique().tolist() == [4, 17, 6]
-    assert real.label_complete.all()
-    now = datetime(2017, 10, 30, 4)
-    got = build_pairs(real_shop, now).execute()
-    assert len(got) == (real.starts_at < now).sum()
-    assert (got.label_complete == (got.ends_at <= now)).all()
-    over = got[got.label_complete].merge(real, on=KEYS, suffixes=("", "_later"))
-    assert (over.redeemed == over.redeemed_later).all()
-    assert (over.promotion_amount == over.promotion_amount_later).all()

@@ -143,8 +143,8 @@ def test_what_is_answered_is_in_the_file_also_on_a_full_disk(week, reports, cloc
                 ask()
         with answering(service) as client:
             health = client.ask("/health")
-            assert (health.status, health.json()["status"]) == (503, "not written")
-            assert client.ask("/alive", authorization="").status == 200
+            assert (health.status_code, health.json()["status"]) == (503, "not written")
+            assert client.ask("/alive", authorization="").status_code == 200
     file = reports / WEEK / "served" / "decisions.jsonl"
     assert [json.loads(line) for line in file.read_text().splitlines()] == [made]
     service.check()
@@ -207,9 +207,9 @@ def test_a_page_of_another_site_and_a_slow_sender_are_turned_away(service, monke
     with answering(service, token=None) as client:
         for host in ("evil.example", "127.0.0.1.evil.example", "localhost.evil:80"):
             refused = client.ask("/score", {"customers": [1]}, host=host)
-            assert refused.status == 421 and "only localhost" in refused.json()["detail"]
+            assert refused.status_code == 421 and "only localhost" in refused.json()["detail"]
         for host in ("localhost:8000", "127.0.0.1", "[::1]:9"):
-            assert client.ask("/score", {"customers": [1]}, host=host).status == 200
+            assert client.ask("/score", {"customers": [1]}, host=host).status_code == 200
         with socket.create_connection(("127.0.0.1", client.port), timeout=20) as slow:
             begun = time.monotonic()
             slow.sendall(b"POST /score HTTP/1.1\r\nHost: localhost\r\nContent-Le")

@@ -30,7 +30,7 @@ def started(reports, valkey):
 def test_the_command_answers_and_goes_on_where_it_was(reports, valkey):
     """With a store that is emptied."""
     run, client = started(reports, valkey)
-    assert client.ask("/score", {"customers": [1]}, authorization="").status == 401
+    assert client.ask("/score", {"customers": [1]}, authorization="").status_code == 401
     three = given(reports)[:3]  # say no, each in another way
     right = {"customer_id": f" {three[2]}", "allowed": False}
     rows = [
@@ -43,10 +43,10 @@ def test_the_command_answers_and_goes_on_where_it_was(reports, valkey):
     body = {"customers": [*three, 30]}
     before = client.ask("/score?choose=1", body).json()["customers"]
     redis.Redis(port=valkey.port).flushall()
-    assert client.ask("/score?choose=1", {"customers": [40]}).status == 503
+    assert client.ask("/score?choose=1", {"customers": [40]}).status_code == 503
     health = client.ask("/health")
-    assert (health.status, health.json()["status"]) == (503, "log gone")
-    assert client.ask("/alive", authorization="").status == 200
+    assert (health.status_code, health.json()["status"]) == (503, "log gone")
+    assert client.ask("/alive", authorization="").status_code == 200
     run.send_signal(signal.SIGTERM)
     assert run.wait(20) == 128 + signal.SIGTERM and run.stderr is not None
     said = run.stderr.read()

@@ -23,7 +23,7 @@ def client(service):
 def test_only_who_brings_the_token_is_answered(client):
     for token in ("", "Bearer Secret"):
         refused = client.ask("/score", {"customers": [1]}, authorization=token)
-        found = refused.status, refused.headers["content-type"]
+        found = refused.status_code, refused.headers["content-type"]
         assert found == (401, "application/problem+json")
     told = client.ask("/score", {"customers": [1, "2", 999]})
     assert [each["new"] for each in told.json()["customers"]] == [False, False, True]
@@ -45,13 +45,13 @@ def test_an_error_is_a_sentence_without_what_was_sent(client, service):
     ]:
         found = client.ask(path, body)
         told = found.json()
-        assert (found.status, told["status"]) == (status, status), body
+        assert (found.status_code, told["status"]) == (status, status), body
         assert sentence in told["detail"] and "Bell" not in found.text
     assert service.store.read("0-0", 0) == []
     # A browser sends what a page tells it to, but asks first where the type is JSON.
     told = {"events": [event(1, "view")]}
     found = client.ask("/events", told, content_type="text/plain")
-    assert found.status == 422
+    assert found.status_code == 422
     assert found.json()["detail"] == "header.content-type: send application/json"
     assert client.ask("/events", told).json()["new"] == 1
 
@@ -83,14 +83,14 @@ def test_a_store_that_hangs_is_said_and_holds_nobody_up(valkey, week, clock):
         assert 'promolab_events{said="new"} 1.0' in client.ask("/metrics").text  # the loop goes on
         assert not any(each.done() for each in waiting)
         for said in (each.result() for each in waiting):
-            assert (said.status, said.headers["retry-after"]) == (503, str(RETRY))
+            assert (said.status_code, said.headers["retry-after"]) == (503, str(RETRY))
             assert "the store does not answer" in said.json()["detail"]
         health = client.ask("/health")
-        assert (health.status, health.json()["status"]) == (503, "store down")
+        assert (health.status_code, health.json()["status"]) == (503, "store down")
         # One waited for the store, the others are told what it found: not one after the other.
         assert time.monotonic() - begun < 4.0
         valkey.process.send_signal(signal.SIGCONT)
-        while client.ask("/score", {"customers": [30]}).status != 200:
+        while client.ask("/score", {"customers": [30]}).status_code != 200:
             assert time.monotonic() - begun < 30.0
             time.sleep(0.2)
         assert client.ask("/events", {"events": [row]}).json()["repeated"] == 1

@@ -1,8 +1,15 @@
 """One simulated shop for the tests that read its tables."""
 
+from pathlib import Path
+
 import pytest
 
 from promolab.sources.opening import simulated
+
+
+def written(folder: Path) -> dict[Path, bytes]:
+    """Return all that lies in a folder."""
+    return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 @pytest.fixture(scope="session")

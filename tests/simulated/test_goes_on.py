@@ -1,6 +1,5 @@
 """A shop that goes on: what it is told to assign decides what happens next, and nothing else."""
 
-import hashlib
 import os
 import shutil
 import signal
@@ -28,18 +27,10 @@ from promolab.sources import load_shop
 from promolab.sources.opening import simulated
 from tests.draws import draws
 from tests.refused import refused
+from tests.simulated.conftest import written
 
 SMALL = World(customers=400, weeks=12, variant="weekly", seed=3)
 MOST = 3.7
-
-
-def bytes_of(folder: Path) -> str:
-    """Return a hash of all that lies in a folder."""
-    found = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.is_file():
-            found.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
-    return found.hexdigest()
 
 
 def same_rows(one: pd.DataFrame, other: pd.DataFrame) -> None:
@@ -255,7 +246,7 @@ def frames(going: GoingShop) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def test_what_cannot_be_done_is_refused_and_leaves_the_shop_as_it_is(going: GoingShop) -> None:
     decisions, chances = frames(going)
-    without, before = int(np.nonzero(~going._eligible)[0][0]) + 1, bytes_of(going.folder)
+    without, before = int(np.nonzero(~going._eligible)[0][0]) + 1, written(going.folder)
     for table, column, row, value, said in [
         (0, "customer_id", 0, 99_999, "no customer 99999"),
         (0, "customer_id", 0, decisions["customer_id"][1], "decided on twice"),
@@ -279,7 +270,7 @@ def test_what_cannot_be_done_is_refused_and_leaves_the_shop_as_it_is(going: Goin
         refused(said, going.decide, decisions.assign(ts=start), chances)
     lacking = decisions.drop(columns="propensity")
     refused("lack the column 'propensity'", going.decide, lacking, chances)
-    assert bytes_of(going.folder) == before and going.week == 12
+    assert written(going.folder) == before and going.week == 12
     going.decide(decisions, chances)  # as it stands it is carried out
     assert going.week == 13
     refused("was not decided here", going.added_profit, 11)
@@ -290,10 +281,10 @@ def test_a_folder_of_something_else_is_left_and_two_runs_in_one_do_not_mix(going
     refused("something else", GoingShop.begin, SMALL, tmp_path, load_shop)  # the shop lies in it
     other = GoingShop.begin(SMALL, going.folder, load_shop)
     going.decide(*some(going))
-    before = bytes_of(going.folder / "weeks")
+    before = written(going.folder / "weeks")
     assert other.week == 12
     refused("does another run go on", other.decide, *some(other, seed=1))
-    assert bytes_of(going.folder / "weeks") == before
+    assert written(going.folder / "weeks") == before
 
 
 WALK = """
@@ -329,17 +320,17 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(tmp_path: Path) -> No
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
     subprocess.run([*command, str(folder)], check=True, capture_output=True)
-    assert bytes_of(folder) == bytes_of(tmp_path / "whole")
+    assert written(folder) == written(tmp_path / "whole")
 
 
 def test_a_week_not_finished_is_not_there_and_worth_and_spend_of_an_assignment(going):
     """What a kill left of a week's rows goes when the shop is opened."""
-    before = bytes_of(going.folder)
+    before = written(going.folder)
     left = going.folder / ".making-013" / "events"
     left.mkdir(parents=True)
     (left / "part-00000.parquet").write_bytes(b"half of it")
     opened = GoingShop.begin(SMALL, going.folder, load_shop)
-    assert opened.week == 12 and bytes_of(going.folder) == before
+    assert opened.week == 12 and written(going.folder) == before
     values = going.latent_values()
     assert values.value.shape == (len(going.contactable), 12) and (values.cost >= 0.2).all()
     best, places = values.value.argmax(axis=1), np.full(400, NONE)

@@ -33,7 +33,7 @@ def test_the_world_is_as_it_promises_and_hard_effects_are_half_as_large():
 
 
 def test_in_the_null_world_nothing_has_an_effect():
-    truth = Truth(World(customers=5_000, weeks=WEEKS, variant="null"))
+    truth = Truth(World(customers=1_000, weeks=WEEKS, variant="null"))
     for promotion in truth.promotions:
         found = truth.effects(promotion)
         for outcome in ("purchase", "orders", "sales", "margin"):
