@@ -1,8 +1,6 @@
 """A shop that goes on: what it is told to assign decides what happens next, and nothing else."""
 
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -303,13 +301,12 @@ while going.week < 16:
 """
 
 
-def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
+def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(tmp_path, monkeypatch):
     """Killed, the first time while the log is written: in the end all is as without it."""
-    command = [sys.executable, "-c", WALK]
-    subprocess.run([*command, str(tmp_path / "whole")], check=True, capture_output=True)
     rng, folder = np.random.default_rng(0), tmp_path / "killed"
     for kill in range(draws(3, most=10)):
-        process = subprocess.Popen([*command, str(folder)], stdout=subprocess.PIPE)
+        command = [sys.executable, "-c", WALK, str(folder)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE)
         if kill:
             assert process.stdout is not None
             process.stdout.readline()
@@ -317,9 +314,11 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(tmp_path: Path) -> No
             while not (folder / "weeks").exists() and process.poll() is None:
                 time.sleep(0.002)
         time.sleep(rng.uniform(0, 0.12))
-        os.kill(process.pid, signal.SIGKILL)
+        process.kill()
         process.wait()
-    subprocess.run([*command, str(folder)], check=True, capture_output=True)
+    for path in (folder, tmp_path / "whole"):
+        monkeypatch.setattr(sys, "argv", ["walk", str(path)])
+        exec(WALK, {})
     assert written(folder) == written(tmp_path / "whole")
 
 
