@@ -68,12 +68,13 @@ def kinds_in(expr: Any) -> frozenset[tuple[Any, ...]]:
 
 def fewest(expressions: list[Any]) -> list[Any]:
     """Return some of the expressions that together hold every kind of operation of them all."""
+    left = {expr: kinds_in(expr) for expr in expressions}
     seen: set[Any] = set()
     taken = []
-    for kinds, expr in sorted(((kinds_in(e), e) for e in expressions), key=lambda t: -len(t[0])):
-        if not kinds <= seen:
-            seen |= kinds
-            taken.append(expr.unbind())
+    while left:
+        best = max(left, key=lambda e: len(left[e] - seen) / (20 + len(left[e])))
+        taken += [best.unbind()] if left[best] - seen else []
+        seen |= left.pop(best)
     return taken
 
 

@@ -342,7 +342,8 @@ def test_a_password_comes_from_the_environment_and_is_shown_nowhere(
 
 def test_a_connection_that_breaks_off_is_said(shops, postgres, capfd):
     con = connect_url(postgres.url("shop"))
-    shop = shops[0].with_tables({name: read_their_table(con, name) for name in shops[0].tables})
+    tables = {name: read_their_table(con, name) for name in shops[0].tables}
+    shop = Shop(tables, Settings(name="Shop", zone="UTC"))
     stored = shop.events.limit(3).cache()
     batches = shop.events.to_pyarrow_batches(chunk_size=10)
     next(iter(batches))
