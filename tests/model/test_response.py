@@ -7,12 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import t
-from sklearn.base import clone
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV
 
 from promolab.model.inputs.reading import check_time
-from promolab.model.response import ResponseModel
+from promolab.model.learners import KINDS
+from promolab.model.response import ArrayModel, ResponseModel
 from promolab.model.solvers.logistic import sandwich
 from tests.refused import refused
 
@@ -33,23 +31,57 @@ def data(n: int = 800, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray, np.ndar
     return X, y, customer
 
 
-def test_probabilities_are_those_of_scikit_learn_in_any_order() -> None:
-    X, y, _ = data()
-    model = ResponseModel(l2=2.0).fit(X, y)
-    matrix = model.encoder_.transform(X)
-    reference = LogisticRegression(C=0.5, tol=1e-12, max_iter=10_000, solver="newton-cholesky")
-    expected = reference.fit(matrix, y).predict_proba(matrix)
-    np.testing.assert_allclose(model.predict_proba(X), expected, atol=1e-6)
-    np.testing.assert_array_equal(model.predict_proba(X)[:, 1], model.probability(X))
-    assert model.info_ is not None and model.info_.converged
-    assert (model.n_, model.positives_) == (800, y.sum())
+SMALL: dict[str, dict[str, object]] = {
+    "logistic": {},
+    "tree": {"depth": 2, "min_leaf": 5},
+    "forest": {"trees": 2},
+    "boosting": {"iterations": 2},
+    "mlp": {"epochs": 1},
+    "multitask": {"epochs": 1},
+}
+
+
+@pytest.mark.filterwarnings("ignore::promolab.model.inputs.encoding.UnseenLevels")
+@pytest.mark.parametrize("kind", [*KINDS, "calibrated"])
+def test_arrays_and_frames_have_the_same_chances(kind: str) -> None:
+    X, y, _ = data(400)
+    X["level"] = pd.Series([1.0, 2.0, np.nan, 2.0] * 100).astype("Int64").astype("category")
+    options = SMALL.get(kind, {"kind": "logistic", "calibration": "platt"})
+    model = ResponseModel(**{"kind": kind} | options).fit(X.assign(same=1.0), y)
+    later = X.head(60).assign(same=1.0, city=["a", "new", None] * 20)
+    arrays = {name: later[name].to_numpy(float) for name in ("amount", "orders", "share", "same")}
+    for name in ("city", "level"):
+        arrays[name] = later[name].astype(object).where(later[name].notna(), None).to_numpy()
+    served, expected = ArrayModel(model), model.probability(later)
+    for made in (np.asarray, list, pd.Series):  # a list is no value that all rows share
+        told = {name: made(values) for name, values in arrays.items()}
+        np.testing.assert_array_equal(served.probability(told), expected)
+    first = {name: values[:1] for name, values in arrays.items()}
+    np.testing.assert_array_equal(served.probability(first), expected[:1])
+    assert expected.std() > 0
+    refused("expected as many of each", served.probability, arrays | {"share": [1.0]})
+
+
+@pytest.mark.parametrize("kind", ["logistic", "tree", "forest", "boosting"])
+def test_order_of_rows_matters_to_random_draws_alone_and_that_of_columns_to_none(kind: str) -> None:
     X, y, customer = data()
     order = np.random.default_rng(1).permutation(len(X))
-    model = ResponseModel().fit(X, y, cluster=customer)
-    shuffled = X.iloc[order][["city", "share", "orders", "amount"]]
-    again = ResponseModel().fit(shuffled, y[order], cluster=customer[order])
-    np.testing.assert_allclose(again.probability(X), model.probability(X), atol=1e-10)
-    pd.testing.assert_frame_equal(again.coefficients(), model.coefficients(), rtol=1e-8)
+    model, again, turned, other = (
+        ResponseModel(kind, seed=seed, **SMALL[kind]).fit(rows, labels, cluster=who)
+        for seed, rows, labels, who in (
+            (0, X, y, customer),
+            (0, X.iloc[order], y[order], customer[order]),
+            (0, X[X.columns[::-1]], y, customer),
+            (1, X, y, customer),
+        )
+    )
+    expected = model.probability(X)
+    np.testing.assert_array_equal(turned.probability(X), expected)
+    apart = np.abs(again.probability(X) - expected).max()
+    assert apart > 1e-3 if kind == "forest" else apart < 1e-10
+    assert np.array_equal(other.probability(X), expected) == (kind != "forest")
+    if kind == "logistic":
+        pd.testing.assert_frame_equal(again.coefficients(), model.coefficients(), rtol=1e-8)
 
 
 def test_a_score_depends_on_its_row_alone(monkeypatch) -> None:
@@ -71,103 +103,36 @@ def test_without_intervals_all_but_the_standard_errors_is_the_same() -> None:
     weights = quick.coefficients()
     assert weights[["ci_low", "ci_high"]].isna().all(axis=None) and weights["weight"].notna().all()
     assert model.coefficients().notna().all(axis=None)
-    refused("intervals = 'no'; expected True or False", ResponseModel, intervals="no")
-    refused("tree has no option 'intervals'", ResponseModel, "tree", intervals=False)
 
 
-@pytest.mark.parametrize("kind", ["tree", "boosting", "forest"])
-def test_order_of_rows_matters_to_random_draws_alone(kind: str) -> None:
-    X, y, _ = data()
-    order = np.random.default_rng(1).permutation(len(X))
-    found = [
-        ResponseModel(kind, **SMALL[kind]).fit(X.iloc[rows], y[rows]).probability(X)
-        for rows in (np.arange(len(X)), order)
-    ]
-    apart = np.abs(found[0] - found[1]).max()
-    assert apart > 1e-3 if kind == "forest" else apart < 1e-10
-
-
-def test_explanations_add_up_and_coefficients_are_sorted() -> None:
-    X, y, _ = data()
-    model = ResponseModel().fit(X, y)
-    parts = model.explain(X.set_index(np.arange(len(X)) + 5))
-    assert parts.columns.tolist() == ["amount", "city", "orders", "share"]
-    assert parts.index[0] == 5
-    np.testing.assert_allclose(parts.sum(axis=1) + model.intercept_, model.logit(X), atol=1e-12)
-    np.testing.assert_allclose(parts["city"].mean(), 0, atol=1e-12)
+def test_coefficients_are_sorted_clustered_and_add_up_and_a_repeated_column_has_none() -> None:
     X, y, customer = data()
-    table = ResponseModel().fit(X, y, cluster=customer).coefficients()
-    assert table.columns.tolist() == ["feature", "source", "weight", "ci_low", "ci_high"]
+    model = ResponseModel(l2=3.0).fit(X, y, cluster=customer)
+    table = model.coefficients(level=0.9)
     assert table["weight"].abs().is_monotonic_decreasing
-    assert (table["ci_low"] < table["weight"]).all() and (table["weight"] < table["ci_high"]).all()
-    top = table.iloc[0]
-    assert top["feature"] == "city = a" and top["ci_low"] > 0
+    assert table.iloc[0]["feature"] == "city = a" and table.iloc[0]["ci_low"] > 0
+    matrix = model.encoder_.transform(X)
+    covariance = sandwich(matrix, y, model.weights_, model.intercept_, 3.0, customer)
+    half = t.ppf(0.95, len(np.unique(customer)) - 1) * np.sqrt(np.diag(covariance)[:-1])
+    named = table.set_index("feature").loc[model.encoder_.names]
+    np.testing.assert_allclose(named["ci_high"] - named["weight"], half, rtol=1e-9)
+    np.testing.assert_allclose(named["weight"] - named["ci_low"], half, rtol=1e-9)
+    twice = X.assign(zebra=X["orders"], town=X["city"])
+    again = ResponseModel(l2=3.0).fit(twice, y, cluster=customer)
+    pd.testing.assert_frame_equal(again.coefficients(level=0.9), table)
+    parts = again.explain(twice)
+    assert (parts[["town", "zebra"]] == 0).all(axis=None)
+    np.testing.assert_allclose(parts.sum(axis=1) + again.intercept_, model.logit(X), atol=1e-12)
     # Equal weights are ordered by name: two columns that mirror each other, and an equal effect.
     mirror = pd.DataFrame({"zebra": [0, 1, 0, 1] * 50, "alpha": [0, 0, 1, 1] * 50})
     table = ResponseModel().fit(mirror, [0, 1, 1, 1] * 50).coefficients()
     assert len(set(table["weight"])) == 1 and table["feature"].tolist() == ["alpha", "zebra"]
 
 
-def test_a_repeated_column_takes_no_weight_and_intervals_are_clustered() -> None:
-    X, y, _ = data()
-    twice = X.assign(zebra=X["orders"], town=X["city"])
-    model, plain = ResponseModel().fit(twice, y), ResponseModel().fit(X, y)
-    np.testing.assert_array_equal(model.probability(twice), plain.probability(X))
-    pd.testing.assert_frame_equal(model.coefficients(), plain.coefficients())
-    parts = model.explain(twice)
-    assert (parts[["town", "zebra"]] == 0).all(axis=None)
-    X, y, customer = data()
-    model = ResponseModel(l2=3.0).fit(X, y, cluster=customer)
-    matrix = model.encoder_.transform(X)
-    covariance = sandwich(matrix, y, model.weights_, model.intercept_, 3.0, customer)
-    half = t.ppf(0.95, len(np.unique(customer)) - 1) * np.sqrt(np.diag(covariance)[:-1])
-    table = model.coefficients(level=0.9).set_index("feature").loc[model.encoder_.names]
-    np.testing.assert_allclose(table["ci_high"] - table["weight"], half, rtol=1e-9)
-    np.testing.assert_allclose(table["weight"] - table["ci_low"], half, rtol=1e-9)
-
-
-def test_bad_calls_and_what_no_model_can_be_made_of_are_refused() -> None:
-    X, y, _ = data()
-    refused("did you mean 'logistic'", ResponseModel, "logistc")
-    refused("l2 = -1; expected a number above 0", ResponseModel, l2=-1)
-    refused("not fitted yet", ResponseModel().probability, X)
-    refused("cluster has shape", ResponseModel().fit, X, y, cluster=[1, 2])
-    for labels, message in [
-        ([0, 0, 0], r"y has a single class \(all 3 are 0\)"),
-        ([0, 1], "y has 2 values and X 3 rows"),
-        ([0, 1, np.nan], "y has 1 missing values"),
-        ([0, 1, 3], "y must be 0 or 1"),
-    ]:
-        refused(message, ResponseModel().fit, pd.DataFrame({"x": [1, 2, 3]}), labels)
-    X, y, customer = data(100)
-    far = pd.Series(y, index=np.arange(100) + 40)
-    refused(r"40 of X's 100 rows \(such as 0\).* give y.to_numpy", ResponseModel().fit, X, far)
-    other = pd.Series(customer, index=far.index)
-    refused("as many rows as X, but another index", ResponseModel().fit, X, y, cluster=other)
-    twice = X.set_axis(np.arange(100) // 2)
-    turned = pd.Series(y, index=twice.index[::-1])
-    refused("indexes that repeat and are not equal", ResponseModel().fit, twice, turned)
-    ResponseModel().fit(twice, pd.Series(y, index=twice.index))
-    ResponseModel().fit(X, far.to_numpy())
-    for made, sentence in [
-        ({"kind": ["tree"]}, r"kind=\['tree'\] is not a response model"),
-        ({"kind": "forest", "seed": -1}, "seed = -1; expected a whole number from 0"),
-        ({"kind": "mlp", "seed": 2**70}, "expected a whole number from 0"),
-        ({"kind": "tree", "seed": None}, "seed = None; expected a whole number"),
-        ({"kind": "boosting", "l2": np.inf}, "l2 = inf; expected a number from 0 on"),
-        ({"kind": "logistic", "l2": True}, "l2 = True; expected a number above 0"),
-        ({"kind": "logistic", "columns": "orders"}, "columns is the text 'orders'; give a list"),
-        ({"kind": "tree", "columns": 3}, "columns is 3; give a list"),
-    ]:
-        refused(sentence, lambda **made: ResponseModel(**made).fit(X, y), **made)
-
-
-def test_parameters_options_and_errors_are_scikit_learns_and_a_grid_search_tunes_them() -> None:
+def test_parameters_options_and_errors_are_scikit_learns() -> None:
     model = ResponseModel("forest", trees=7, seed=3)
     none = dict.fromkeys("columns calibration track positive kinds".split())
     assert model.get_params() == {"kind": "forest", "seed": 3, "trees": 7, **none}
-    assert model.trees == 7
-    assert clone(model).get_params() == model.get_params()
     assert model.set_params(depth=2, trees=9)._options() == {"trees": 9, "depth": 2}
     # An option that the new kind has too stays; the others are forgotten.
     assert model.set_params(kind="tree")._options() == {"depth": 2}
@@ -177,69 +142,31 @@ def test_parameters_options_and_errors_are_scikit_learns_and_a_grid_search_tunes
     assert model.depth == 2
     with pytest.raises(AttributeError, match="no attribute 'trees'"):
         _ = model.trees
+
+
+def test_arrays_are_taken_by_position_and_of_any_two_classes_the_last_is_the_response() -> None:
     X, y, _ = data()
-    found = GridSearchCV(
-        ResponseModel("tree"), {"depth": [1, 4], "min_leaf": [20]}, scoring="roc_auc", cv=2
-    ).fit(X, y)
-    assert found.best_params_ == {"depth": 4, "min_leaf": 20}
-    refused("not fitted yet", ResponseModel().preparation)
-
-
-def test_arrays_are_taken_by_position_frames_by_name() -> None:
-    X, y, _ = data()
-    numbers = X[["amount", "orders"]]
-    by_name = ResponseModel().fit(numbers, y)
-    by_place = ResponseModel().fit(numbers.to_numpy(), y)
-    assert by_name.feature_names_in_.tolist() == ["amount", "orders"]
-    assert not hasattr(by_place, "feature_names_in_") and by_place.n_features_in_ == 2
-    np.testing.assert_array_equal(by_place.probability(numbers.to_numpy()), by_name.probability(X))
-    refused("fitted with feature names; give a DataFrame", by_name.probability, numbers.to_numpy())
-
-
-def test_of_any_two_classes_the_last_is_the_response() -> None:
-    X, y, _ = data()
-    texts = np.array(["no", "yes"])[y]
-    model = ResponseModel(positive="last").fit(X, texts)
-    assert model.classes_.tolist() == ["no", "yes"]
-    np.testing.assert_array_equal(model.probability(X), ResponseModel().fit(X, y).probability(X))
-    assert set(model.predict(X)) == {"no", "yes"}
+    numbers, texts = X[["amount", "orders"]], np.array(["no", "yes"])[y]
+    by_name = ResponseModel().fit(numbers, y).probability(X)
+    by_place = ResponseModel(positive="last").fit(numbers.to_numpy(), texts)
+    np.testing.assert_array_equal(by_place.probability(numbers.to_numpy()), by_name)
+    assert set(by_place.predict(numbers.to_numpy())) == {"no", "yes"}
     refused("y must be 0 or 1", ResponseModel().fit, X, texts)
-    three = np.arange(len(X)) % 3
-    refused("Only binary classification", ResponseModel(positive="last").fit, X, three)
-    refused("positive = 'yes'; expected None", ResponseModel(positive="yes").fit, X, texts)
 
 
-def test_ids_are_no_quantities_and_time_is_dates_or_numbers() -> None:
-    X, y, _ = data()
-    for name in ("household_id", "customerId", "ID", "Order ID"):
-        refused(f"column '{name}' is an id", ResponseModel().fit, X.assign(**{name: 1.5}), y)
-    for fine in ("paid", "is_valid", "bid"):
-        ResponseModel().fit(X.assign(**{fine: X["orders"] + 1}), y)
-    refused("say which customer it is", ResponseModel().fit, X.assign(customer=range(len(X))), y)
-    store = pd.Series(np.arange(len(X)) % 4, dtype="category")
-    model = ResponseModel().fit(X.assign(store=store, member=X["orders"] > 3), y)
-    assert "store = 3" in model.encoder_.names and "member" in model.encoder_.names
-    day = pd.date_range("2017-10-25", periods=len(X), freq="h", tz="Europe/Berlin")
-    moments = check_time(pd.Series(day), len(X))
+def test_time_is_dates_or_numbers() -> None:
+    day = pd.date_range("2017-10-25", periods=200, freq="h", tz="Europe/Berlin")
+    moments = check_time(pd.Series(day), 200)
     assert moments is not None and moments.dtype == "datetime64[us]"
     assert (np.diff(moments) == np.timedelta64(1, "h")).all()  # across the end of summer time
     assert check_time(np.arange(3), 3).tolist() == [0, 1, 2]  # type: ignore[union-attr]
-    refused("time holds 'soon'; expected dates", ResponseModel().fit, X, y, time=["soon"] * len(X))
-    refused("time has 1 missing values", ResponseModel().fit, X, y, time=[None, *day[1:]])
-
-
-def outcomes() -> tuple[pd.DataFrame, pd.DataFrame]:
-    X, y, _ = data()
-    known = np.arange(len(X)) % 3 > 0
-    share = (X["orders"] > 4).to_numpy()
-    return X, pd.DataFrame(
-        {"click": pd.array(y, dtype="boolean"), "share": np.where(known, share, np.nan)}
-    )
 
 
 @pytest.mark.parametrize("kind", ["logistic", "tree"])
 def test_several_outcomes_each_from_the_rows_that_know_it(kind: str) -> None:
-    X, Y = outcomes()
+    X, y, _ = data()
+    share = np.where(np.arange(len(X)) % 3 > 0, X["orders"] > 4, np.nan)
+    Y = pd.DataFrame({"click": pd.array(y, dtype="boolean"), "share": share})
     model = ResponseModel(kind).fit(X, Y)
     p = model.probability(X.set_index(np.arange(len(X)) + 7))
     assert p.columns.tolist() == ["click", "share"] and p.index[0] == 7
@@ -254,47 +181,18 @@ def test_several_outcomes_each_from_the_rows_that_know_it(kind: str) -> None:
     assert isinstance(one, pd.DataFrame) and one.columns.tolist() == ["response"]
 
 
-def test_errors_name_the_outcome() -> None:
-    X, Y = outcomes()
-    fixed = X.assign(fixed=Y["share"].isna())
-    for rows, outcome, options, said in [
-        (X, Y.assign(share=np.where(Y["share"] == 1, 1, np.nan)), {}, "'share': y has a single"),
-        (X, Y.assign(share=2), {}, "outcome 'share': y must be 0 or 1"),
-        (fixed, Y, {"columns": ["fixed"]}, "outcome 'share': none of the 1 columns varies over"),
-        (X, pd.concat([Y, Y[["click"]]], axis=1), {}, "outcomes given twice"),
-        (X, Y.iloc[:, :0], {}, "give a column per outcome"),
-        (X, Y, {"positive": "last"}, "is for a single outcome"),
-    ]:
-        refused(said, ResponseModel(**options).fit, rows, outcome)
-
-
-SMALL: dict[str, dict[str, object]] = {
-    "tree": {"depth": 2, "min_leaf": 5},
-    "forest": {"trees": 2},
-    "boosting": {"iterations": 2},
-}
-
-
-def test_labels_may_be_of_any_type_penalties_numpys_and_moments_are_no_numbers() -> None:
+def test_labels_may_be_of_any_type_and_a_penalty_numpys() -> None:
     X = pd.DataFrame({"orders": range(40)})
     y = np.array([0, 1] * 10 + [1] * 20)
     model, expected = ResponseModel(l2=np.int64(3)), ResponseModel(l2=3).fit(X, y).probability(X)
     nullable = pd.Series(y, dtype="boolean"), pd.Series(y, dtype="Int8")
     for labels in (y[:, None], y.astype(bool), *nullable, list(y)):
         np.testing.assert_array_equal(model.fit(X, labels).probability(X), expected)
-    refused("give one outcome per row", ResponseModel().fit, X, np.column_stack([y, y]))
-    refused(r"y must be 0 or 1 .or bool., and has -1", ResponseModel().fit, X, 2 * y - 1)
-    refused("level = 2; expected a share", model.coefficients, level=2)
-    days = pd.Series(pd.period_range("2024-01-01", periods=40, freq="D"))
-    refused("has type period", ResponseModel().fit, X.assign(day=days), y)
-    later = pd.DataFrame({"orders": days.dt.to_timestamp()})
-    refused("has type datetime64.*it was numeric in training", model.probability, later)
 
 
 def test_a_whole_number_under_the_name_of_a_thing_may_be_a_quantity(tmp_path: Path) -> None:
     X, y, _ = data(400)
     X = X.assign(campaign=np.arange(400) % 7 + 1)
-    refused(r"say so: kinds=\{'campaign': 'number'\}", ResponseModel().fit, X, y)
     for kind, count in (("number", 1), ("category", 7)):
         for learner in ("logistic", "tree"):
             model = ResponseModel(learner, kinds={"campaign": kind}).fit(X, y)
@@ -305,7 +203,6 @@ def test_a_whole_number_under_the_name_of_a_thing_may_be_a_quantity(tmp_path: Pa
         again = ResponseModel.load(model.save(tmp_path / "model"))
         assert again.kinds == {"campaign": kind}
         np.testing.assert_array_equal(again.logit(X), model.logit(X))
-    refused("kinds: there is no column", ResponseModel(kinds={"campain": "number"}).fit, X, y)
 
 
 def test_rows_are_matched_by_index_where_both_have_one() -> None:
@@ -318,10 +215,7 @@ def test_rows_are_matched_by_index_where_both_have_one() -> None:
         again = ResponseModel().fit(X, other["y"], cluster=cluster)
         np.testing.assert_array_equal(again.logit(X), there.logit(X))
         np.testing.assert_array_equal(again.standard_errors_, there.standard_errors_)
-    both = ResponseModel("tree").fit(X, other[["y"]])
-    np.testing.assert_array_equal(
-        both.logit(X), ResponseModel("tree").fit(X, beside[["y"]]).logit(X)
-    )
+
     # Shuffled rows beside an outcome that nobody shuffled: the usual slip.
     plain = X.reset_index(drop=True)
     shuffled = plain.sample(frac=1, random_state=4)

@@ -10,7 +10,6 @@ from promolab import ResponseModel
 from promolab.model.calibration import Calibrator
 from promolab.model.learners import Tree
 from promolab.model.solvers.logistic import fit_logistic, sandwich, small_sample_factor
-from tests.refused import refused
 
 SMALL = {
     "logistic": {},
@@ -104,18 +103,3 @@ def test_every_kind_takes_weights(kind: str) -> None:
     if kind != "forest":  # a forest draws its rows by their weights
         same = ResponseModel(kind, **SMALL[kind]).fit(X, y, who, sample_weight=np.ones(len(y)))
         np.testing.assert_array_equal(same.logit(X), plain.logit(X))
-
-
-def test_weights_that_cannot_be() -> None:
-    for weight, sentence in [
-        ([1.0], r"sample_weight has shape \(1,\) and X 600 rows"),
-        (np.full(600, -1.0), "no finite number from 0 on"),
-        (np.full(600, np.inf), "no finite number from 0 on"),
-        (np.full(600, np.nan), "sample_weight has 600 missing values"),
-        (np.zeros(600), "zero in all rows"),
-        (["much"] * 600, "no finite number"),
-    ]:
-        X, y, *_ = data()
-        refused(sentence, ResponseModel().fit, X, y, sample_weight=weight)
-    X, y, *_ = data()
-    refused("'response' has a single class", ResponseModel().fit, X, y, sample_weight=1.0 - y)
