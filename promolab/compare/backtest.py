@@ -115,7 +115,6 @@ class Backtest(Result):
         """Return what was predicted and how well."""
         rows, within, spread = self.by_promotion, self.within, self.auc_spread
         drawn = rows.dropna(subset=["auc"]).iloc[::-1]
-        between = "" if spread.k < 2 else "sd" if spread.sd > 0 else "chance"
         keep = ["ci_low", "ci_high", "n", "positives", "expected", "trained_on"]
         named = rows.assign(id=rows["promotion_id"].map(str)).set_index("id")
         named = named[["auc", *keep]].rename(columns={"auc": "value"})
@@ -128,7 +127,6 @@ class Backtest(Result):
             "contacts": len(self.rows),
             "over_all": self.pooled and self.pooled.estimate,
             "inside": within and within.estimate,
-            "between": between,
             "drawn": drawn.assign(name=drawn["promotion_id"].map(self.name_of)),
             "ranked": "better" if within and within.ci_low > 0.5 else "chance",
             "figure": within.estimate if within else Estimate(spread.mean),

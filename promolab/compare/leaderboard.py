@@ -203,10 +203,8 @@ class Leaderboard(Result):
         simplest, best, chosen = self.models[0], self.best(), self.recommend()
         rivals = len(self.models) - 1
         part = self._of()
-        if not rivals or best == simplest:
+        if best == simplest:
             finding = "first" if rivals else "alone"
-        elif chosen == simplest:
-            finding = "none"
         else:
             finding = "best" if chosen == best else "within"
         apart = part["model"][part["p_holm"] < 1 - self.level].tolist()
@@ -224,8 +222,6 @@ class Leaderboard(Result):
             "rivals": rivals,
             "apart": apart,
             "holm": "" if rivals < 2 else "some" if apart else "none",
-            "clustered": self._customers is not None,
-            "better": "right" if higher_is_better(self.metric) else "left",
             "gaps": part.assign(chosen=part["model"] == chosen),
             "shown": lambda: self.frame.join(part[list(GAP)].iloc[1:]),
             "by_model": self._by_model,

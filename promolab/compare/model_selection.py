@@ -197,7 +197,7 @@ class MethodChoice(Result):
     @property
     def why(self) -> str:
         """Why this one, in a sentence."""
-        return self.say("chosen")
+        return self.say("used")
 
     def no_board(self) -> str:
         """Why there is no comparison; empty where there is one."""
@@ -218,7 +218,7 @@ class MethodChoice(Result):
         return {
             "unlike": told.reason if told is not None and told.decision != FIRST else "",
             "board_state": none or ("failed" if self.not_compared else "none"),
-            "search_state": none or ("failed" if self.not_searched else "none"),
+            "search_state": "failed" if self.not_searched else "none",
             "given_why": self.features.why,
             "columns": self.features.columns,
             "since": self.features.since,

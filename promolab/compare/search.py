@@ -194,23 +194,14 @@ class SearchResult(Result):
         return ResponseModel(self.kind, **{**self.fixed, **self.best})
 
     def facts(self) -> dict[str, Any]:
-        """Return what became of the trials, what is best, and what its figure is worth."""
-        states = self.frame["state"].value_counts()
-        lost = [{"state": s, "n": int(states.get(s, 0))} for s in ("pruned", "refused")]
+        """Return what is best, and what its figure is worth."""
         options = (self.best or self.defaults).items()
-        higher = higher_is_better(self.metric)
-        done = self.frame[self.frame["state"] == "complete"]
-        value = done["value"].to_numpy(dtype=float)
-        so_far = (np.maximum if higher else np.minimum).accumulate(value)
         return {
             "short": len(self.frame) < self.wanted,
-            "lost": [each for each in lost if each["n"]],
             "found": "better" if self.best else "none",
             "options": [{"option": name, "shown": _short(value)} for name, value in options],
             "worth": bool(self.best),
-            "side": "higher" if higher else "lower",
             "trials": len(self.frame),
-            "shown": done.assign(at=done["trial"] + 1, best=so_far),
         }
 
 

@@ -134,12 +134,11 @@ class Selection(Result):
         """Return what doing without the others costs, over all rows or within promotions."""
         inside = self.cost_within
         gap, within = self.cost.estimate, None if inside is None else inside.estimate
-        finding = gap.side
-        if finding == "unsure" and within is not None and within.side in ("above", "below"):
-            finding = f"inside.{within.side}"
+        alone = gap.side == "unsure" and within is not None and within.side in ("above", "below")
         return {
             "of": len(self.frame),
-            "finding": finding,
+            "finding": within.side if alone and within else gap.side,
+            "within_alone": alone,
             "gap": gap,
             "gap_within": within,
             # None of those kept is left out.

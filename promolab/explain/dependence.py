@@ -72,9 +72,8 @@ class Dependence(Result):
         at_low, at_high = (Estimate.of(end[["probability", "ci_low", "ci_high"]]) for end in ends)
         known = table[table["value"].notna()]
         levels = table.head(MOST_DRAWN).sort_values("probability", ascending=False, kind="stable")
-        way = "rises" if self.change.value > 0 else "falls"
         return {
-            "way": "none" if self.change.value == 0 else way if self.numeric else "levels",
+            "way": "none" if self.change.value == 0 else "" if self.numeric else "levels",
             "at_low": at_low,
             "at_high": at_high,
             "from": written(ends[0]["value"]),

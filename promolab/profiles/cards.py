@@ -69,7 +69,7 @@ class ProfileCard(Result):
         return {
             "known": bool(known),
             "best": best,
-            "worst": worst,
+            "worst": worst if worst != best else "",
             "highest": known.get(best),
             "lowest": known.get(worst),
         }

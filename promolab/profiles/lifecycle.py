@@ -12,7 +12,7 @@ import pandas as pd
 
 from promolab.errors import InputError
 from promolab.language import ENGLISH, speaking
-from promolab.profiles.lifetime import LATE, CustomerValue
+from promolab.profiles.lifetime import CustomerValue
 from promolab.profiles.scores import customer_frame, numeric
 from promolab.results import Estimate, Result, words_of
 from promolab.stats import part_of_total, wilson
@@ -24,7 +24,7 @@ MOST_LAPSE_DAYS = 364
 MIN_REGULARS = 50
 """Customers of three orders and more that it takes to speak of the shop's own rhythm."""
 QUANTILE = 0.95
-VERY_LATE = LATE[-1]
+VERY_LATE = 3.0
 """Times the own rhythm; where it was known exactly, one pause in twenty would be longer (e⁻³)."""
 FEW_ORDERS = 3
 """Orders from which on a customer has a rhythm of their own."""

@@ -43,9 +43,6 @@ ORIGINS = 4
 """Past moments, twelve weeks apart, whose forecasts are held against what came."""
 LEVEL = 0.9
 TWELVE = 12
-LATE = (1.0, 3.0)
-"""Times the own rhythm that somebody is away, from which on they are late, and very late."""
-RHYTHMS = ("within their rhythm", "up to 3 times as long", "more than 3 times as long")
 
 
 @dataclass(frozen=True)
@@ -86,7 +83,6 @@ class CustomerValue(Result):
         if not held.empty:
             held = held[(held["came"] > 0) & (held["foretold"] >= 0.5)]
         off = held["foretold"] / held["came"] - 1 if len(held) else pd.Series(dtype=float)
-        rhythms = self.by_rhythm()
         return {
             "weeks": TWELVE,
             "customers": len(self.frame),
@@ -95,30 +91,7 @@ class CustomerValue(Result):
             "held": len(held),
             "least": float(off.min()),
             "most": float(off.max()),
-            "rhythms": rhythms.assign(rounded=rhythms["orders"].round().astype(int)),
-            "late": float(rhythms["share_customers"].iloc[-1]),
         }
-
-    def by_rhythm(self) -> pd.DataFrame:
-        """Return customers by how long they are away, measured by their own rhythm.
-
-        Returns
-        -------
-        DataFrame
-            A row each: ``rhythm`` (in words), ``customers``, ``share_customers``, ``alive`` (mean
-            chance to be a customer still) and ``orders`` (of the next twelve weeks).
-        """
-        late = np.searchsorted(LATE, self.frame["away_times"])
-        many = np.bincount(late, minlength=len(RHYTHMS))
-        return pd.DataFrame(
-            {
-                "rhythm": RHYTHMS,
-                "customers": many,
-                "share_customers": many / max(len(late), 1),
-                "alive": np.bincount(late, self.frame["alive"], len(RHYTHMS)) / np.maximum(many, 1),
-                "orders": np.bincount(late, self.frame["orders_12w"], len(RHYTHMS)),
-            }
-        )
 
 
 def customer_value(shop: Shop, *, as_of: Any) -> CustomerValue:

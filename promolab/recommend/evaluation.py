@@ -271,17 +271,15 @@ class RepurchaseRates(Result):
     days: int
 
     def facts(self) -> dict[str, Any]:
-        """Return the shares of products and categories, and the rows of the figure."""
+        """Return the shares of products and categories."""
         of = {row["what"]: row for row in self.frame.to_dict("records")}
         shares = {
             what: Estimate(row["share"], row["ci_low"], row["ci_high"], row["pairs"])
             for what, row in of.items()
         }
-        drawn = self.frame.rename(columns={"ci_low": "share_low", "ci_high": "share_high"})
         return {
             "product": shares["product"],
             "category": shares.get("category", Estimate(np.nan)),
-            "drawn": drawn,
         }
 
 

@@ -74,7 +74,6 @@ class MethodComparison(Result):
         rows = rows.assign(
             verdict=verdict.mask(rows["recommended"], "taken"),
             difference=rows["difference"].mask(same),
-            leaves=rows["noise_share"] > 0,
         )
         case = "only" if (rows["ground"] == "").sum() == 1 else "simplest"
         return {
@@ -82,7 +81,6 @@ class MethodComparison(Result):
             "taken": rows[rows["recommended"]],
             "out": rows[rows["ground"] != ""],
             "rows": rows,
-            "stable": MIN_STABILITY,
         }
 
 

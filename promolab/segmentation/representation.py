@@ -13,7 +13,6 @@ from promolab import plots
 from promolab.checks import along
 from promolab.errors import InputError
 from promolab.results import Result
-from promolab.segmentation.groups.rfm import in_a_sentence
 from promolab.stats import normal_quantile
 from promolab.wording import count, plural
 
@@ -114,19 +113,12 @@ class SegmentIndex(Result):
         )
         under = rows[rows["verdict"] == "under"].sort_values(["index", "segment"], kind="stable")
         top = rows.sort_values(["selected", "segment"], ascending=[False, True]).iloc[0]
-        rows = rows.dropna(subset=["index"])
-        # A group of a few customers would stretch the axis until nothing else could be read.
-        reach = max(1.5, min(rows["index_high"].max(), 1.5 * rows["index"].max()))
         return {
             "two_over": over.head(2),
             "one_under": under.head(1),
-            "led": len(over) > 0,
-            "first": in_a_sentence(over["segment"].iloc[0]) if len(over) else "",
             "top": top["segment"],
             "top_share": float(top["share_selected"]),
             "case": "some" if self.stands_out else "none",
-            "shown": rows,
-            "reach": [0, 1.05 * reach],
         }
 
     @property

@@ -1,7 +1,5 @@
 """Partial dependence is the average prediction, with what sampling customers adds to it."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,13 +11,8 @@ from tests.refused import refused
 
 def data(n: int = 600, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
-    X = pd.DataFrame(
-        {
-            "amount": np.exp(rng.normal(size=n)),
-            "orders": rng.poisson(3, n).astype(float),
-            "city": rng.choice(["a", "b", "c"], n, p=[0.6, 0.3, 0.1]),
-        }
-    )
+    X = pd.DataFrame({"amount": np.exp(rng.normal(size=n)), "orders": rng.poisson(3.0, n) * 1.0})
+    X["city"] = rng.choice(["a", "b", "c"], n, p=[0.6, 0.3, 0.1])
     X.loc[::8, "orders"] = np.nan
     logit = -1 + 0.5 * X["orders"].fillna(0) - (X["city"] == "b")
     y = (rng.uniform(size=n) < 1 / (1 + np.exp(-logit))).astype(int).to_numpy()
@@ -46,14 +39,15 @@ def test_it_is_the_average_prediction(kind: str) -> None:
 
 def test_calibration_and_several_outcomes_are_followed() -> None:
     X, y, customer = data()
-    model = ResponseModel(calibration="platt").fit(X, y, cluster=customer)
-    found = partial_dependence(model, X, "orders", grid=[1])
-    expected = model.probability(X.assign(orders=1.0)).mean()
-    assert found.frame["probability"].iloc[0] == pytest.approx(expected)
+    platt = ResponseModel(calibration="platt").fit(X, y, cluster=customer)
     both = ResponseModel("tree").fit(X, pd.DataFrame({"click": y, "purchase": 1 - y}))
-    found = partial_dependence(both, X, "orders", grid=[1], outcome="purchase")
-    expected = both.probability(X.assign(orders=1.0))["purchase"].mean()
-    assert found.frame["probability"].iloc[0] == pytest.approx(expected)
+    at_one = X.assign(orders=1.0)
+    for model, outcome, p in (
+        (platt, None, platt.probability(at_one)),
+        (both, "purchase", both.probability(at_one)["purchase"]),
+    ):
+        found = partial_dependence(model, X, "orders", grid=[1], outcome=outcome)
+        assert found.frame["probability"].iloc[0] == pytest.approx(p.mean())
 
 
 def test_the_interval_covers_the_average_over_other_customers() -> None:
@@ -80,19 +74,18 @@ def test_words_and_figures_and_what_cannot_be_is_said() -> None:
     model = ResponseModel(columns=["orders", "city"]).fit(X, y)
     found = partial_dependence(model, X, "orders", customer)
     assert found.change.ci_low > 0 and found.to_dict()["curve"][-1]["value"] is None
-    assert found.summary().startswith("P(response) rises from")
+    assert found.summary().startswith("P(response) goes from")
     ax = found.plot()
     assert ax.get_xlabel() == "orders" and len(ax.get_xticks(minor=True)) > 3
     assert "missing (12 %)" in ax.texts[-1].get_text().replace("\n", " ")
     city = partial_dependence(model, X, "city", customer)
     assert [t.get_text() for t in city.plot().get_yticklabels()][-1] == "b"
-    bad: list[tuple[str, Any, str, dict[str, Any]]] = [
+    for message, rows, feature, more in [
         ("does not read 'amount'; it reads city, orders", X, "amount", {}),
         ("did you mean 'orders'", X, "order", {}),
         ("no rows", X.iloc[:0], "orders", {}),
         ("at least one", X, "orders", {"grid": []}),
-    ]
-    for message, rows, feature, more in bad:
+    ]:
         refused(message, partial_dependence, model, rows, feature, **more)
 
 

@@ -1,5 +1,3 @@
-from typing import Any
-
 import ibis
 import numpy as np
 import pandas as pd
@@ -22,9 +20,8 @@ def features() -> pd.DataFrame:
     rng, n = np.random.default_rng(3), 200
     columns = {c.feature for axis in AXES.values() for c in axis.components}
     frame = pd.DataFrame({name: rng.lognormal(0, 1, n) for name in sorted(columns)})
-    # Whole days and counts bring ties.
-    for name in ("recency_days", "categories", "products", "orders_84d"):
-        frame[name] = np.ceil(frame[name] * 2)
+    ties = ["recency_days", "categories", "products", "orders_84d"]  # whole days and counts
+    frame[ties] = np.ceil(frame[ties] * 2)
     frame.loc[rng.random(n) < 0.2, "days_between_orders"] = np.nan
     frame.insert(0, "customer_id", rng.permutation(n) + 1)
     return frame.assign(top_category=rng.choice(["MILK", "<b>WINE</b>"], n))
@@ -80,14 +77,12 @@ def test_favourites_and_demographics_are_attached(features: pd.DataFrame) -> Non
     favourites = pd.DataFrame(columns | {"category": ["TEA", "MILK", "BEER", "EGGS", "TEA"]})
     demographics = pd.DataFrame({"customer_id": [2, 999], "age": ["25-34", "65+"]})
     result = build_profiles(features, demographics, favourites).set_index("customer_id")
-    assert len(result) == len(features)
+    assert len(result) == len(features) and result["age"].dropna().to_dict() == {2: "25-34"}
     assert result.loc[1, "favourite_categories"] == "MILK · BEER · TEA"
-    assert result.loc[2, "age"] == "25-34"
-    assert result["age"].notna().sum() == 1
 
 
 def test_bad_features_are_refused(features: pd.DataFrame, profiles: pd.DataFrame) -> None:
-    bad: list[tuple[list[Any], str]] = [
+    for given, message in [
         ([features.drop(columns="customer_id")], "no column 'customer_id'"),
         ([pd.concat([features, features.head(2)])], "repeats customers in 2 rows"),
         ([features.assign(price_level="dear")], r"features\.price_level is not numeric"),
@@ -95,25 +90,22 @@ def test_bad_features_are_refused(features: pd.DataFrame, profiles: pd.DataFrame
         ([3], "expected a DataFrame or Ibis table"),
         ([features, pd.DataFrame({"customer_id": ["1"]})], "one type of id"),
         ([features, pd.DataFrame({"customer_id": [1], "loyalty": ["gold"]})], r"\['loyalty'\]"),
-    ]
-    for given, message in bad:
+    ]:
         refused(message, build_profiles, *given)
     refused("customer 12345 is not among the 200 customers", profile_card, profiles, 12345)
 
 
 def test_card_shows_the_customer_and_escapes_everything(features: pd.DataFrame) -> None:
-    people = features["customer_id"].head(50)
-    demographics = pd.DataFrame({"customer_id": people, "note": "<script>alert(1)</script>"})
+    first = features["customer_id"].iloc[0]
+    demographics = pd.DataFrame({"customer_id": [first], "note": "<script>alert(1)</script>"})
     features = features.assign(top_category="<i>TEA</i>", orders=3, recency_days=7)
-    profiles = build_profiles(features, demographics)
     told = {"shown_as": "<u>A1</u>", "attributes": Attributes(("note",))}
-    card = profile_card(profiles, people.iloc[0], features, **told)
+    card = profile_card(build_profiles(features, demographics), first, features, **told)
     page = card._repr_html_()
-    for tag in ("<script", "<i>", "<u>"):
-        assert tag not in page
-    assert "&lt;script&gt;" in page and "&lt;u&gt;A1" in page
+    assert not any(tag in page for tag in ("<script", "<i>", "<u>"))
+    assert "&lt;script&gt;" in page and "&lt;u&gt;A1" in page and "&lt;i&gt;TEA" in page
     assert (card.details["Orders"], card.details["Days since the last order"]) == ("3", "7")
-    assert "5" not in card.summary().split("stands")[0]
+    assert str(first) not in card.summary().split("stands")[0]
 
 
 def test_cards_agree_with_the_profile_and_contrasts_are_the_ends_of_loyalty(profiles):

@@ -11,7 +11,6 @@ from scipy.integrate import quad
 from promolab import load_shop
 from promolab.cleaning import known_by
 from promolab.display import tried
-from promolab.errors import DataError
 from promolab.profiles import build_profiles, customer_value, profile_card
 from promolab.profiles.bg_nbd import OrderModel, fit_orders
 from promolab.profiles.lifetime import fit_order_value
@@ -25,7 +24,7 @@ from promolab.profiles.order_forecast import (
     spread_of,
 )
 from tests.made_up import shop_of
-from tests.refused import refused
+from tests.refused import refused, spoilt
 
 
 @pytest.fixture(scope="module")
@@ -162,18 +161,9 @@ def test_every_customer_has_one_row_and_who_is_late_has_rather_left(worth, shop)
     assert len(worth.checked) >= 2
     assert (worth.checked["error"] < worth.checked["own_error"]).all()
     assert worth.checked["inside"].between(0.85, 0.98).all()
-    assert worth.frame["customer_id"].is_unique
-    assert (worth.frame["orders"] >= 1).all()
+    assert worth.frame["customer_id"].is_unique and (worth.frame["orders"] >= 1).all()
     assert np.isfinite(worth.frame["margin_12w"]).all()
     assert "customers will order" in worth.summary() and "weeks ahead" in str(worth.to_table())
-    rows = worth.by_rhythm()
-    assert rows["customers"].sum() == len(worth.frame)
-    assert rows["orders"].sum() == pytest.approx(worth.frame["orders_12w"].sum())
-    assert rows["alive"].is_monotonic_decreasing
-    assert worth.plot().get_title(loc="left")
-
-
-def test_it_stands_on_the_card_and_in_the_profiles(shop, worth) -> None:
     features = pd.DataFrame({"customer_id": worth.frame["customer_id"], "recency_days": 3.0})
     profiles = build_profiles(features, value=worth)
     assert profiles["orders_12w"].tolist() == worth.frame["orders_12w"].tolist()
@@ -186,8 +176,7 @@ def test_it_stands_on_the_card_and_in_the_profiles(shop, worth) -> None:
 
 
 def test_a_mistake_is_a_sentence(shop) -> None:
-    with pytest.raises(DataError, match="nobody ordered twice"):
-        customer_value(shop, as_of=shop.span()[0])
+    spoilt("nobody ordered twice", customer_value, shop, as_of=shop.span()[0])
     refused("recency is beyond the age", fit_orders, [1], [5.0], [4.0])
     refused("nobody ordered twice", fit_orders, [0, 0], [0.0, 0.0], [4.0, 2.0])
     refused("more than 0", fit_order_value, [1, 2], [-1.0, -2.0])
@@ -221,14 +210,11 @@ def seasonal(n: int = 1_000, amplitude: float = 0.8, weeks: int = 156, seed: int
     height = (1 + amplitude * np.sin(2 * np.pi * day / 364)) / (1 + amplitude)
     real = (rng.random(len(who)) < height) & (day > first[who])
     who, day = who[real], day[real]
-    orders = pd.DataFrame({"customer_id": who, "order_id": range(len(who)), "product_id": 1})
-    orders["ts"] = YEAR_BEGAN + pd.to_timedelta((day * 86_400).round(), unit="s")
-    frames = {"events": orders.assign(kind="purchase", amount=10.0)}
-    return (
-        shop_of(frames | {"products": pd.DataFrame({"product_id": [1], "category": "a"})}),
-        who,
-        day,
-    )
+    events = pd.DataFrame({"customer_id": who, "order_id": range(len(who)), "product_id": 1})
+    events["ts"] = YEAR_BEGAN + pd.to_timedelta((day * 86_400).round(), unit="s")
+    products = pd.DataFrame({"product_id": [1], "category": "a"})
+    events = events.assign(kind="purchase", amount=10.0)
+    return shop_of({"events": events, "products": products}), who, day
 
 
 YEAR_BEGAN = pd.Timestamp("2021-01-04")
@@ -236,7 +222,7 @@ YEAR_BEGAN = pd.Timestamp("2021-01-04")
 
 def test_a_season_that_is_known_from_a_year_ago_is_foretold() -> None:
     shop, who, day = seasonal()
-    for week in (104, 117, 130, 143):  # spring to winter of the third year
+    for week in (104, 130):  # of the third year, where more is sold, and where less
         now = YEAR_BEGAN + pd.Timedelta(weeks=week)
         found = customer_value(shop, as_of=now)
         known = np.isin(who, who[day < 7 * week])

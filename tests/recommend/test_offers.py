@@ -33,8 +33,8 @@ def test_every_customer_gets_each_offer_once_and_what_is_taken_stands_first(rank
     held = ranked.held()
     assert held["share"].iloc[-1] == pytest.approx(1.0) and held["share"].is_monotonic_increasing
     came = coupons["responses"].query("promotion_id == 'P4'")
-    told = came.merge(ranked.frame, left_on=["customer_id", "coupon_id"],
-                      right_on=["customer_id", "offer"])  # fmt: skip
+    came = came.rename(columns={"coupon_id": "offer"})
+    told = came.merge(ranked.frame, on=["customer_id", "offer"])
     assert len(told) == len(came) and (told["place"] <= 3).mean() > 0.6
 
 
@@ -90,13 +90,11 @@ def test_past_promotions_are_ranked_by_those_before_them(shop, coupons):
 
 
 def test_weights_are_those_of_statsmodels_and_ndcg_is_scikit_learns():
-    rng = np.random.default_rng(5)
+    rng, lists = np.random.default_rng(5), np.repeat(np.arange(300), 5)
     X = rng.normal(size=(300, 5, 3))
     chosen = (X @ [0.8, -0.4, 0.2] + rng.gumbel(size=(300, 5))).argmax(axis=1)
     taken = np.eye(5)[chosen]
-    theirs = ConditionalLogit(
-        taken.ravel(), X.reshape(-1, 3), groups=np.repeat(np.arange(300), 5)
-    ).fit(disp=0)
+    theirs = ConditionalLogit(taken.ravel(), X.reshape(-1, 3), groups=lists).fit(disp=0)
     mine = learn_choices([(X, taken)], strength=0.0)
     assert mine.weights == pytest.approx(theirs.params, abs=1e-4)
     held = learn_choices([(X, taken)], strength=1e9)
@@ -124,36 +122,39 @@ def test_products_are_the_offers_without_coupons_taken_while_the_promotion_ran(c
 
 
 def test_what_cannot_be_ranked_and_arguments_out_of_range_are_sentences(shop, model, coupons):
-    refused("no promotion 'P9' in this shop", rank_offers, shop, "P9", model)
-    refused("fit it as of the start or before", rank_offers, shop, "P1", model)
-    rows = coupons["promotion_products"].query("promotion_id != 'P4'")
-    none = in_duckdb({**coupons, "promotion_products": rows})
-    spoilt("promotion P4 names no products", rank_offers, none, "P4", model)
-    refused("most = 0; expected", rank_offers, shop, "P4", model, most=0)
-    refused("each customer once", rank_offers, shop, "P4", model, customers=[3, 3])
-    for chances, said in (([0.5, 0.5], "chances = 3; expected"), ([0.5, 1.5], "outside 0 to 1")):
-        told = pd.Series(chances, index=[3, 3] if chances[1] == 0.5 else [3, 4])
-        refused(said, rank_offers, shop, "P4", model, chances=told)
-    held = coupons["promotion_products"].replace({"coupon_id": {"k4-03": "k4|03"}})
-    barred = in_duckdb({**coupons, "promotion_products": held})
-    spoilt("which stands between offers in a file", rank_offers, barred, "P4", model)
+    twice, wide = pd.Series(0.5, index=[3, 3]), pd.Series([0.5, 1.5], index=[3, 4])
+    for promotion, given, said in [
+        ("P9", {}, "no promotion 'P9' in this shop"),
+        ("P1", {}, "fit it as of the start or before"),
+        ("P4", {"most": 0}, "most = 0; expected"),
+        ("P4", {"customers": [3, 3]}, "each customer once"),
+        ("P4", {"chances": twice}, "chances = 3; expected"),
+        ("P4", {"chances": wide}, "outside 0 to 1"),
+    ]:
+        refused(said, rank_offers, shop, promotion, model, **given)
+    held = coupons["promotion_products"]
+    for rows, said in [
+        (held.query("promotion_id != 'P4'"), "promotion P4 names no products"),
+        (held.replace({"coupon_id": {"k4-03": "k4|03"}}), "which stands between offers in a file"),
+    ]:
+        changed = in_duckdb({**coupons, "promotion_products": rows})
+        spoilt(said, rank_offers, changed, "P4", model)
 
 
-def test_whole_numbers_stay_whole_and_newcomers_get_what_sells(model, coupons):
-    held = coupons["promotion_products"].copy()
-    number = held["coupon_id"].str[1:].str.replace("-", "").astype(int)
-    held["coupon_id"] = number.astype("Int64").where(held["promotion_id"] != "P3")
-    taken = coupons["responses"].copy()
-    taken["coupon_id"] = taken["coupon_id"].str[1:].str.replace("-", "").astype(int)
-    shop = in_duckdb({**coupons, "promotion_products": held, "responses": taken})
-    found = rank_offers(shop, "P4", model, customers=[3], most=2)
-    for ids in (found.frame["offer"], product_graph(shop, NOW).offers["coupon_id"]):
+def test_whole_numbers_stay_whole_and_newcomers_get_what_sells(shop, model, coupons):
+    held, taken = coupons["promotion_products"], coupons["responses"]
+    numbers = [t["coupon_id"].str[1:].str.replace("-", "").astype("Int64") for t in (held, taken)]
+    held = held.assign(coupon_id=numbers[0].where(held["promotion_id"] != "P3"))
+    taken = taken.assign(coupon_id=numbers[1].astype(int))
+    numbered = in_duckdb({**coupons, "promotion_products": held, "responses": taken})
+    found = rank_offers(numbered, "P4", model, customers=[3], most=2)
+    for ids in (found.frame["offer"], product_graph(numbered, NOW).offers["coupon_id"]):
         assert not ids.astype(str).str.contains(".", regex=False).any()
-    sold = coupons["events"][coupons["events"]["ts"] >= NOW - pd.Timedelta(days=56)]
-    sold = sold[sold["ts"] < NOW].groupby("product_id")["customer_id"].nunique()
+    sold = coupons["events"][coupons["events"]["ts"].between(NOW - pd.Timedelta(days=56), NOW)]
+    sold = sold.groupby("product_id")["customer_id"].nunique()
     mine = coupons["promotion_products"].query("promotion_id == 'P4'")
     best = mine.assign(n=mine["product_id"].map(sold)).groupby("coupon_id")["n"].sum()
-    found = rank_offers(in_duckdb(coupons), "P4", model, customers=["new", 3], most=12, enough=1.0)
+    found = rank_offers(shop, "P4", model, customers=["new", 3], most=12, enough=1.0)
     told = found.frame[found.frame["customer_id"] == "new"]["offer"].map(best)
     assert told.is_monotonic_decreasing and told.iloc[0] == best.max()
 

@@ -9,7 +9,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from promolab import cli
-from promolab.errors import InputError
 from promolab.model.response import ResponseModel
 from promolab.scoring.files import score_file
 from tests.refused import refused
@@ -17,23 +16,17 @@ from tests.refused import refused
 
 @pytest.fixture(scope="module")
 def rows() -> pd.DataFrame:
-    rng = np.random.default_rng(0)
-    n = 1_000
-    return pd.DataFrame(
-        {
-            "customer_id": np.arange(n) + 7,
-            "amount": np.where(rng.uniform(size=n) < 0.1, np.nan, rng.gamma(2, 20, n).round(2)),
-            "orders": rng.poisson(4, n),
-            "city": rng.choice(["Oslo", "Bergen", None], n),
-            "remark": "not known to the model",
-        }
-    )
+    rng, n = np.random.default_rng(0), 1_000
+    frame = pd.DataFrame({"customer_id": np.arange(n) + 7, "remark": "not known to the model"})
+    frame["amount"] = np.where(rng.uniform(size=n) < 0.1, np.nan, rng.gamma(2, 20, n).round(2))
+    frame["orders"], frame["city"] = rng.poisson(4, n), rng.choice(["Oslo", "Bergen", None], n)
+    return frame.assign(member=rng.uniform(size=n) < 0.5)
 
 
 @pytest.fixture(scope="module")
 def model(rows: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    y = (rows["orders"] + (rows["city"] == "Oslo") > 4).astype(int)
-    fitted = ResponseModel(columns=["amount", "orders", "city"]).fit(rows, y)
+    y = (rows["orders"] + (rows["city"] == "Oslo") + rows["member"] > 4).astype(int)
+    fitted = ResponseModel(columns=["amount", "orders", "city", "member"]).fit(rows, y)
     return fitted.save(tmp_path_factory.mktemp("model") / "model.safetensors")
 
 
@@ -56,6 +49,7 @@ def test_scores_are_the_models_own(rows, model, tmp_path, form, batch):
 def test_a_missing_id_changes_no_other(model: Path, tmp_path: Path, form: str) -> None:
     ids = [2**53 + 1, None, 3, 4]  # the first is none that a float can hold
     columns = {"customer_id": ids, "amount": [1.0] * 4, "orders": [2] * 4, "city": ["Oslo"] * 4}
+    columns["member"] = [True] * 4
     pq.write_table(pa.table(columns), tmp_path / "rows.parquet")
     out = tmp_path / f"scores.{form}"
     score_file(model, tmp_path / "rows.parquet", out, batch=3)
@@ -97,35 +91,23 @@ def test_the_command_line(rows, model, tmp_path, capsys):
 
 
 def test_what_is_wrong_is_said(rows: pd.DataFrame, model: Path, tmp_path: Path) -> None:
-    data = tmp_path / "rows.parquet"
+    data, bare = tmp_path / "rows.parquet", tmp_path / "bare.parquet"
     rows.to_parquet(data)
+    rows.drop(columns="orders").to_parquet(bare)
+    saved, before = tmp_path / "model.csv", model.read_bytes()
+    saved.write_bytes(before)
     for change, sentence in (
         ({"data": tmp_path / "no.csv"}, "there is no file"),
+        ({"data": bare}, "lack column 'orders'"),
         ({"out": tmp_path / "scores.xlsx"}, "neither .parquet nor .csv"),
         ({"out": tmp_path / "no" / "scores.csv"}, "its folder must exist"),
         ({"out": data}, "is the data itself"),
+        ({"model": saved, "out": saved}, "is the model itself"),
         ({"batch": 0}, "batch = 0; expected a whole number from 1 on"),
+        ({"batch": 2.5}, r"batch = 2\.5"),
         ({"model": tmp_path / "no.safetensors"}, "there is no model file"),
+        ({"model": ResponseModel()}, "not fitted yet"),
     ):
         call = {"model": model, "data": data, "out": tmp_path / "scores.csv", **change}
         refused(sentence, score_file, **call)
-    rows.drop(columns="orders").to_parquet(data)
-    refused("lack column 'orders'", score_file, model, data, tmp_path / "scores.csv")
-
-
-def test_words_for_yes_and_no_and_a_model_that_stays(tmp_path: Path) -> None:
-    rng = np.random.default_rng(2)
-    X = pd.DataFrame({"orders": rng.poisson(3, 80), "member": rng.uniform(size=80) < 0.5})
-    model = ResponseModel().fit(X, (X["orders"] + X["member"] > 3).astype(int))
-    X.to_csv(tmp_path / "rows.csv", index=False)
-    score_file(model, tmp_path / "rows.csv", tmp_path / "scores.csv")
-    found = pd.read_csv(tmp_path / "scores.csv")["p_response"]
-    np.testing.assert_array_equal(found, model.probability(X))
-    saved = model.save(tmp_path / "model.csv")
-    before = saved.read_bytes()
-    refused("is the model itself", score_file, saved, tmp_path / "rows.csv", saved)
     assert saved.read_bytes() == before
-    with pytest.raises(InputError, match="not fitted yet"):
-        score_file(ResponseModel(), tmp_path / "rows.csv", tmp_path / "scores.csv")
-    with pytest.raises(InputError, match=r"batch = 2\.5"):
-        score_file(model, tmp_path / "rows.csv", tmp_path / "scores.csv", batch=2.5)

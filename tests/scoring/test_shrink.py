@@ -1,11 +1,11 @@
 """A smaller model is really smaller, near enough on rows it never saw, or not given out."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import log_loss
 
 from promolab.model.learners import Mlp
 from promolab.model.learners.neural import Multitask
@@ -55,11 +55,8 @@ def test_a_pruned_network_is_smaller_and_near_enough_and_says_so(network, tmp_pa
     shapes = [weight.shape for weight in network_in(small).weights]
     assert shapes[0][1] == shapes[1][0] == small.get_params()["hidden"][0] < 32
     fresh, truth, _ = data(3000, seed=2)
-    losses = [
-        -np.log(np.where(truth, p, 1 - p)).mean()
-        for p in (network.probability(fresh), small.probability(fresh))
-    ]
-    assert losses[1] - losses[0] < 0.02
+    was, now = (log_loss(truth, m.probability(fresh)) for m in (network, small))
+    assert now - was < 0.02
     loaded = ResponseModel.load(small.save(tmp_path / "small"))
     np.testing.assert_array_equal(loaded.probability(fresh), small.probability(fresh))
     assert network.get_params()["hidden"] == (32, 16)  # the original is as it was
@@ -99,12 +96,11 @@ def test_several_outcomes_are_pruned_together() -> None:
     model = ResponseModel("multitask", **options).fit(X, both, cluster=who)
     result = shrink(model, X, both, cluster=who, most_loss=0.05)
     assert result.met
-    smaller, original = result.model.learners_[0], model.learners_[0]
-    assert isinstance(smaller, Multitask) and isinstance(original, Multitask)
-    assert smaller.pair == original.pair == (0, 1)
-    found, expected = result.model.probability(X), model.probability(X)
-    assert isinstance(found, pd.DataFrame) and isinstance(expected, pd.DataFrame)
-    assert (found - expected).abs().to_numpy().mean() < 0.05
+    for one in (result.model, model):
+        (learner,) = one.learners_
+        assert isinstance(learner, Multitask) and learner.pair == (0, 1)
+    apart = np.asarray(result.model.probability(X)) - np.asarray(model.probability(X))
+    assert np.abs(apart).mean() < 0.05
 
 
 def test_a_forest_becomes_a_network(forest: ResponseModel, tmp_path: Path) -> None:
@@ -121,20 +117,18 @@ def test_if_nothing_will_do_the_original_is_returned_and_intervals_are_clustered
     assert not result.met and result.model is network
     assert result.summary().startswith("The model stays as it is: none of 4 smaller ones")
     assert (result.frame["rise_high"].iloc[1:] > 0).all()
-    X, y, _ = data(200)
-    refused("a logistic model is small already", shrink, ResponseModel().fit(X, y), X, y)
-    refused("most_loss = -1", shrink, network, X, y, most_loss=-1)
-    refused("y has the outcomes click", shrink, network, X, pd.DataFrame({"click": y}))
-    refused("not fitted", shrink, ResponseModel("mlp"), X, y)
-    X, y, _ = data(1500, seed=1)
-    four = np.repeat(np.arange(1500), 4)
-
-    def rise(rows: np.ndarray) -> tuple[_Check, dict[str, Any]]:
-        labels = y[rows][:, None].astype(float)
-        check = _Check(forest, X.iloc[rows], labels, rows)
-        return check, check.row("network", network)
-
-    (plain, once), (copied, row) = rise(np.arange(1500)), rise(four)
+    for model, labels, how, said in [
+        (ResponseModel().fit(X, y), y, {}, "a logistic model is small already"),
+        (network, y, {"most_loss": -1}, "most_loss = -1"),
+        (network, pd.DataFrame({"click": y}), {}, "y has the outcomes click"),
+        (ResponseModel("mlp"), y, {}, "not fitted"),
+    ]:
+        refused(said, shrink, model, X, labels, **how)
+    once, four = np.arange(400), np.repeat(np.arange(400), 4)
+    plain, copied = (
+        _Check(forest, X.iloc[rows], y[rows][:, None].astype(float), rows) for rows in (once, four)
+    )
     assert copied.n == 4 * plain.n and copied.clusters == plain.clusters
-    assert row["rise_high"] == pytest.approx(once["rise_high"], abs=1e-12)
+    row, alone = copied.row("network", network), plain.row("network", network)
+    assert row["rise_high"] == pytest.approx(alone["rise_high"], abs=1e-12)
     assert row["rise_low"] < row["rise"] < row["rise_high"]

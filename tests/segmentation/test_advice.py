@@ -14,22 +14,14 @@ from tests.segmentation.conftest import answered
 
 def shop(**of_b: float) -> tuple[pd.DataFrame, list[str]]:
     """Two segments alike but for what is given of the second one."""
-    rng = np.random.default_rng(0)
-    usual = {
-        "recency_days": 10.0,
-        "orders_84d": 10.0,
-        "price_level": 0.5,
-        "coupon_order_share": 0.10,
-        "answered": 0.2,
-    }
+    rng, n = np.random.default_rng(0), 300
+    usual = {"recency_days": 10.0, "orders_84d": 10.0, "price_level": 0.5}
+    usual |= {"coupon_order_share": 0.10, "answered": 0.2}
     parts = []
     for figures in (usual, usual | of_b):
-        n = 300
         part = pd.DataFrame({c: v * rng.uniform(0.9, 1.1, n) for c, v in figures.items()})
-        part["contacts"] = 2
-        part["responses"] = rng.binomial(2, part.pop("answered"))
-        parts.append(part)
-    frame = pd.concat([parts[0], parts[0], parts[0], parts[1]], ignore_index=True)
+        parts.append(part.assign(contacts=2, responses=rng.binomial(2, part.pop("answered"))))
+    frame = pd.concat([*[parts[0]] * 3, parts[1]], ignore_index=True)
     frame.insert(0, "customer_id", range(len(frame)))
     return frame, ["a"] * 900 + ["b"] * 300
 
@@ -37,24 +29,24 @@ def shop(**of_b: float) -> tuple[pd.DataFrame, list[str]]:
 @pytest.mark.parametrize(
     ("figures", "line", "because"),
     [
+        ({"recency_days": 90.0, "coupon_order_share": 0.4}, "winning them", "order 88 [87, 89]"),
+        ({"recency_days": 90.0, "answered": 0.6}, "than others, though", "answer rate 5"),
+        ({"recency_days": 90.0}, "Test a reminder", "], all customers 10"),
+        ({"answered": 0.6, "coupon_order_share": 0.4}, "test a smaller coupon", "a coupon 40.1 %"),
+        ({"answered": 0.6}, "Likelier to answer than others: test whether", "answer rate 5"),
         (
-            {"recency_days": 90.0, "coupon_order_share": 0.4},
-            "winning them back",
-            "order 88 [87, 89] days",
+            {"orders_84d": 20.0, "coupon_order_share": 0.02},
+            "test news, not",
+            "orders in the last",
         ),
-        (
-            {"recency_days": 90.0, "answered": 0.6},
-            "Answer more often than others, though",
-            "contacts answered",
-        ),
-        ({"recency_days": 90.0}, "Test a reminder", "days ago, all customers 10"),
-        ({"answered": 0.6, "coupon_order_share": 0.4}, "test a smaller coupon", "coupon in 40.1 %"),
-        ({"answered": 0.6}, "Likelier to answer than others: test whether", "contacts answered"),
-        ({"orders_84d": 20.0, "coupon_order_share": 0.02}, "test news, not", "orders in 84"),
         ({"orders_84d": 20.0, "price_level": 0.8}, "test asking nothing", "price level 0.80"),
-        ({"orders_84d": 20.0, "coupon_order_share": 0.3}, "Test smaller coupons", "a coupon in"),
-        ({"answered": 0.05}, "test writing less often", "contacts answered"),
-        ({"orders_84d": 3.0}, "Test an offer on what they already buy", "2.98 [2.96, 3.03] orders"),
+        (
+            {"orders_84d": 20.0, "coupon_order_share": 0.3},
+            "Test smaller coupons",
+            "coupon 30",
+        ),
+        ({"answered": 0.05}, "test writing less often", "answer rate"),
+        ({"orders_84d": 3.0}, "Test an offer on what they already buy", "2.98 [2.96, 3.03]"),
         ({"recency_days": 20.0}, "Nothing sets them apart", ""),
         ({}, "Nothing sets them apart", ""),
     ],
@@ -63,8 +55,7 @@ def test_the_figures_decide(figures, line, because) -> None:
     frame, segment = shop(**figures)
     response = answered(frame, segment)
     row = segment_advice(frame, segment, response=response).frame.set_index("segment").loc["b"]
-    assert line in row["so_do_this"]
-    assert because in row["because"]
+    assert line in row["so_do_this"] and because in row["because"]
     assert (row["because"] == "") == (because == "")
 
 
@@ -98,7 +89,6 @@ def test_few_customers_get_no_line_of_their_own_and_a_segmenter_gives_its_advice
     advice = fitted.advice()
     assert advice.frame["segment"].tolist() == [*fitted.names_, "No history"]
     assert len(advice.frame) == 4 and "not from an experiment" in advice.summary()
-    assert advice.to_frame().equals(fitted.advice().to_frame())
 
 
 def test_bare_features_give_no_sign_and_a_point_more_is_not_said_to_be_more() -> None:

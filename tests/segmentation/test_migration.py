@@ -63,13 +63,11 @@ def test_the_largest_moves_are_told_and_segments_made_anew_said_to_be() -> None:
 
 def test_adjusted_rand_is_that_of_scikit_learn_and_its_interval_covers() -> None:
     rng = np.random.default_rng(0)
-    for k in (2, 3, 5):
-        a, b = rng.integers(0, k, 80), rng.integers(0, 4, 80)
-        b = np.where(rng.random(80) < 0.5, a, b)
-        table = pd.crosstab(a, b).to_numpy()
-        assert adjusted_rand(table).item() == pytest.approx(adjusted_rand_score(a, b))
-    assert adjusted_rand(np.array([[7]])).item() == 1.0
-    assert adjusted_rand(np.eye(4)).item() == 1.0
+    a, b = rng.integers(0, 5, 80), rng.integers(0, 4, 80)
+    crossed = pd.crosstab(a, np.where(b < 2, a, b)).to_numpy()
+    expected = adjusted_rand_score(a, np.where(b < 2, a, b))
+    assert adjusted_rand(crossed).item() == pytest.approx(expected)
+    assert adjusted_rand(np.array([[7]])).item() == adjusted_rand(np.eye(4)).item() == 1.0
     cells = np.array([[0.35, 0.05, 0.02], [0.04, 0.25, 0.03], [0.03, 0.03, 0.2]])
     true = adjusted_rand(cells * 1e7).item()
     drawn = np.random.default_rng(1).multinomial(400, cells.ravel(), size=draws())
@@ -84,11 +82,9 @@ def test_groups_agree_whatever_their_names() -> None:
     first = rng.integers(0, 3, 300)
     second = np.where(rng.random(300) < 0.2, rng.integers(0, 3, 300), first)
     before, now = (table(dict(enumerate(names[codes]))) for codes in (first, second))
-    moves = segment_migration(before.astype({"segment": "category"}), now, since="2017-W43")
-    expected = adjusted_rand_score(before["segment"], now["segment"])
-    assert moves.agreement.value == pytest.approx(expected)
-    assert moves.agreement.ci_low < expected < moves.agreement.ci_high
     renamed = now.assign(segment=now["segment"].map({"alpha": "x", "beta": "y"}).fillna("z"))
-    other = segment_migration(before, renamed, same_fit=False)
-    assert other.agreement.value == pytest.approx(expected) and other.stayed.value == 0
-    assert "adjusted Rand index" in moves.summary()
+    for other in (now, renamed):
+        moves = segment_migration(before.astype({"segment": "category"}), other, same_fit=False)
+        assert moves.agreement.value == pytest.approx(adjusted_rand_score(first, second))
+        assert moves.agreement.ci_low < moves.agreement.value < moves.agreement.ci_high
+    assert moves.stayed.value == 0

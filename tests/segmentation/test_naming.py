@@ -11,24 +11,17 @@ from promolab.segmentation.groups.naming import (
 
 
 def test_names_say_what_sets_a_segment_apart_the_largest_first_each_word_once() -> None:
-    rng = np.random.default_rng(0)
-    code = np.repeat([0, 1, 2], 50)
-    frame = pd.DataFrame(
-        {
-            "recency_days": np.where(code == 0, 150, 5) + rng.normal(0, 1, 150),
-            "discount_share": np.where(code == 0, 0.6, 0.2) + rng.normal(0, 0.1, 150),
-            "average_order_amount": np.where(code == 1, 200, 20) + rng.normal(0, 1, 150),
-        }
-    )
+    rng, code = np.random.default_rng(0), np.repeat([0, 1, 2], 50)
+    frame = pd.DataFrame({"recency_days": np.where(code == 0, 150, 5) + rng.normal(0, 1, 150)})
+    frame["discount_share"] = np.where(code == 0, 0.6, 0.2) + rng.normal(0, 0.1, 150)
+    frame["average_order_amount"] = np.where(code == 1, 200, 20) + rng.normal(0, 1, 150)
     names = name_segments(frame, code)
     assert names[0] == "Lapsed bargain hunters"
-    assert "ig-basket" in names[1]
-    assert "mall-basket" in names[2]
+    assert "ig-basket" in names[1] and "mall-basket" in names[2]
     frame = pd.DataFrame({"recency_days": [1.0, 9.0] * 6})
     names = name_segments(frame, np.repeat([0, 1, 2], 4))
     assert names == [COMMON, f"{COMMON} (2)", f"{COMMON} (3)"]
-    none = name_segments(frame[[]], np.zeros(12, dtype=int))
-    assert none == [COMMON]
+    assert name_segments(frame[[]], np.zeros(12, dtype=int)) == [COMMON]
     frame = pd.DataFrame({"days_between_orders": [2.0, 2.0, 60.0, 60.0]})
     assert name_segments(frame, np.array([0, 0, 1, 1])) == ["Regulars", "Occasional visitors"]
     frame = pd.DataFrame({"recency_days": [90.0, 95.0, 1.0, 2.0, 3.0, 40.0]})
@@ -37,8 +30,8 @@ def test_names_say_what_sets_a_segment_apart_the_largest_first_each_word_once() 
     assert codes.tolist() == [1, 1, 0, 0, 0, -1]
     assert named_groups(frame, np.full(6, -1))[0] == []
     phrases = [p for theme in THEMES for p in (theme.high, theme.low) if p is not None]
-    assert len({adjective for adjective, _ in phrases}) == len(phrases)
-    assert len({noun for _, noun in phrases}) == len(phrases)
+    for words in zip(*phrases, strict=True):  # adjectives, and nouns
+        assert len(set(words)) == len(phrases)
 
 
 def test_a_name_holds_for_the_figures_themselves_and_lapsed_by_the_own_rhythm() -> None:

@@ -1,4 +1,4 @@
-"""Segments in a file: back bit for bit, and nothing else is taken for them."""
+"""Segments kept: other customers and features, drift, and a file that holds nothing else."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +22,38 @@ def saved(fitted: Segmenter, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return fitted.save(tmp_path_factory.mktemp("segments") / "model.json", made_in="2017-W43")
 
 
+def test_the_same_customers_do_not_drift_and_assigning_changes_nothing(fitted, features) -> None:
+    before, drift = fitted.assignments(), fitted.assign(features).drift()
+    assert drift.far.value == pytest.approx(0.01, abs=0.005)
+    assert (drift.frame["customers"] == drift.frame["customers_then"]).all()
+    assert not drift.is_large and drift.summary().endswith("They still fit.")
+    refused("was fitted on these customers", fitted.drift)
+    late = features.assign(recency_days=features["recency_days"] + 300, orders_84d=0, amount_84d=0)
+    drift = fitted.assign(late).drift()
+    assert drift.is_large and "time to make the segments anew" in drift.summary()
+    assert drift.frame["customers"].sum() == len(features)
+    pd.testing.assert_frame_equal(fitted.assignments(), before)
+
+
+def test_missing_and_new_features_are_named_and_who_bought_nothing_stays_apart(fitted, features):
+    there = fitted.assign(features.drop(columns="price_level").assign(coupon_order_share=np.nan))
+    assert there.note_.startswith("Price level, share of orders with a coupon are missing now and")
+    assert 0.7 < (there.labels_ == fitted.labels_).mean() <= 1
+    early = Segmenter(k=3, bootstraps=0).fit(features.drop(columns="category_entropy"))
+    assert early.assign(features).note_.startswith("Spread over categories is known now but not")
+    two = features[["customer_id", "orders", "recency_days"]]
+    refused("8 of the 9 that the segments look at; fit them anew", fitted.assign, two)
+    some = features[fitted.labels_ == fitted.names_[0]].copy()
+    some.loc[some.index[:2], "orders"] = 0
+    there = fitted.assign(some, customers=[*some["customer_id"], 1])
+    found = there.profile().frame.set_index("segment")["customers"].to_dict()
+    expected = {fitted.names_[0]: len(some) - 2, "No purchases yet": 2, "No history": 1}
+    assert found == expected
+    nobody = fitted.assign(features.assign(orders=0))
+    assert nobody.names_ == ["No purchases yet"]
+    assert "nothing to compare" in nobody.drift().summary()
+
+
 def test_customers_are_where_they_were_with_their_evidence(fitted, saved, features) -> None:
     loaded = Segmenter.load(saved)
     shuffled = features.sample(frac=1, random_state=3)
@@ -31,13 +63,10 @@ def test_customers_are_where_they_were_with_their_evidence(fitted, saved, featur
     assert again.silhouette_ == fitted.silhouette_
     assert (loaded.predict(features) == fitted.labels_).all()
     # A customer alone is standardised as among all.
-    one = features.iloc[[17]]
-    assert loaded.predict(one).tolist() == [fitted.labels_[17]]
-    again = Segmenter.load(saved).assign(features)
+    assert loaded.predict(features.iloc[[17]]).tolist() == [fitted.labels_[17]]
     pd.testing.assert_frame_equal(again.choice_.to_frame(), fitted.choice_.to_frame())
     assert again.choice_.summary() == fitted.choice_.summary()
     assert again.stability().summary() == fitted.stability().summary()
-    assert again.stability().n == 3
     assert "made in 2017-W43" in again.profile().summary()
 
 
@@ -67,13 +96,12 @@ def test_a_damaged_or_foreign_file_is_refused(saved, tmp_path, fitted) -> None:
     refused("is a folder", fitted.save, tmp_path)
 
 
-@pytest.mark.parametrize("change", [
-    {"names": ("a", "a", "b")}, {"centres": np.ones((1, 1))}, {"reach": np.nan}, {"sizes": (1,)},
-])  # fmt: skip
-def test_a_forged_file_is_refused(saved, change) -> None:
-    refused("are not those of segments", replace, FittedSegments.load(saved), **change)
-    odd = tuple(replace(s, curve="__import__") for s in FittedSegments.load(saved).scalings)
-    refused("are not those of segments", replace, FittedSegments.load(saved), scalings=odd)
+@pytest.mark.parametrize("part", ["names", "centres", "reach", "sizes", "scalings"])
+def test_a_forged_file_is_refused(saved, part: str) -> None:
+    right = FittedSegments.load(saved)
+    wrong = {"names": ("a", "a", "b"), "centres": np.ones((1, 1)), "reach": np.nan, "sizes": (1,)}
+    wrong["scalings"] = tuple(replace(s, curve="__import__") for s in right.scalings)
+    refused("are not those of segments", replace, right, **{part: wrong[part]})
 
 
 @pytest.mark.parametrize("method", ["rfm", "dbscan"])

@@ -266,7 +266,7 @@ def left_out_because(why: str, held: int, least: int) -> str:
     Examples
     --------
     >>> left_out_because("promotions", 0, 1)
-    'none had ended before it started (at least 1 promotion needed)'
+    '0 promotions had ended before it started (at least 1 needed)'
     """
     return words_of(__name__, "folds", why=why, held=held, least=least).say("because")
 

@@ -240,7 +240,7 @@ class SegmentDrift(Result):
         return bool(self.far.ci_low > FAR_LIMIT or moved > SIZE_LIMIT)
 
     def facts(self) -> dict[str, Any]:
-        """Return the largest change in size, and as codes whether there is one and what to do."""
+        """Return the largest change in size, and as a code what to do."""
         if not self.far.n:
             return {"case": "nobody", "verdict": ""}
         rows = self.frame.assign(moved=self.frame["change"].abs().round(9))
@@ -250,6 +250,6 @@ class SegmentDrift(Result):
             "then": float(row["share_then"]),
             "now": Estimate.of(row[["share", "share_low", "share_high"]]),
             "reached": REACH,
-            "case": "changed" if row["moved"] >= 0.01 else "steady",
+            "case": "some",
             "verdict": "large" if self.is_large else "fits",
         }
