@@ -14,7 +14,7 @@ from promolab.errors import InputError
 from promolab.explain.explanation import written
 from promolab.model import logits_of, model_features
 from promolab.model.inputs import as_numbers, as_texts, check_beside, check_present, is_numeric
-from promolab.results import Estimate, Result, plain
+from promolab.results import Estimate, Result
 from promolab.stats import cluster_sums, normal_quantile
 
 if TYPE_CHECKING:
@@ -84,7 +84,6 @@ class Dependence(Result):
             "levels": levels.assign(name=levels["value"].map(written)),
             "left": len(table) - len(levels),
             "axis": "y" if self.numeric else "x",
-            "curve": plain(table.to_dict("records")),
         }
 
     def plot(self, ax: Axes | None = None) -> Axes:

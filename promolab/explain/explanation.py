@@ -12,7 +12,7 @@ from promolab.errors import InputError
 from promolab.glossary import label
 from promolab.model import logits_of, shapley_parts
 from promolab.plots import COLOURS
-from promolab.results import Estimate, Result
+from promolab.results import Result
 from promolab.stats import normal_quantile
 from promolab.wording import answer_to
 
@@ -55,7 +55,6 @@ class Explanation(Result):
             rest = {"contribution": left["contribution"].sum(), "rest": len(left)}
             bars = pd.concat([bars, pd.DataFrame([rest])], ignore_index=True)
         exact = bool((self.frame["ci_low"] == self.frame["ci_high"]).all())
-        each = self.frame[["contribution", "ci_low", "ci_high"]].to_numpy()
         signs = bars["contribution"] >= 0
         return {
             "most": self.frame["feature"].head(2).tolist(),
@@ -65,10 +64,6 @@ class Explanation(Result):
             "high": None if exact else bars["ci_high"].to_numpy(),
             "drawn": not exact,
             "colours": [COLOURS[0] if more else COLOURS[1] for more in signs],
-            "contributions": {
-                name: Estimate.of(ends, 1)
-                for name, ends in zip(self.frame["feature"], each, strict=True)
-            },
         }
 
 

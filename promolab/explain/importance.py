@@ -100,7 +100,6 @@ class Importance(Result):
         table = self.frame
         shown = table.head(MOST_DRAWN).assign(between=table["shuffled"] == BETWEEN)
         ends = ["importance", "ci_low", "ci_high"]
-        estimates = (Estimate.of(row, self.n) for row in table[ends].to_numpy())
         return {
             "top": str(table["feature"].iloc[0]),
             "fall": Estimate.of(table[ends].iloc[0]),
@@ -111,7 +110,6 @@ class Importance(Result):
             "starred": bool(shown["between"].any()),
             "some": len(shown) < len(table),
             "shown": shown,
-            "features": dict(zip(table["feature"].astype(str), estimates, strict=True)),
         }
 
 

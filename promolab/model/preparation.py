@@ -112,10 +112,8 @@ class Preparation(Result):
 
         left = [c for c in self.columns if c.used.startswith("no")]
         gaps = [c for c in self.columns if c.missing > 0 and c not in left]
-        texts = [c for c in self.columns if c.what == "category" and c not in left]
         odd = [label(c.column) for c in self.columns if c.used == "yes_id"]
         most = max(gaps, key=lambda c: (c.missing, label(c.column)), default=self.columns[0])
-        said = {c.column: c.told() for c in self.columns}
         codes = pd.DataFrame([dataclasses.asdict(c) for c in self.columns])
         plain = (codes["used"] == "yes") & ~(codes["missing"] > 0) & (codes["what"] != "category")
         order = ["used", "same_as", "what", "missing", "column"]
@@ -130,12 +128,9 @@ class Preparation(Result):
             "gaps": len(gaps),
             "gappiest": most.column,
             "missing": most.missing,
-            "becomes": said[most.column]["missing_becomes"],
-            "texts": len(texts),
-            "levels": sum(c.levels for c in texts),
+            "becomes": most.told()["missing_becomes"],
             "odd": odd,
             "shown": rows.assign(unseen_becomes=seen),
-            "rows": [said[c.column] for c in self.columns],
         }
 
 

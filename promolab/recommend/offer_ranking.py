@@ -112,7 +112,6 @@ class Offers(Result):
             "earlier": self.learned.promotions,
             "same": lists.index[0] if alike else "",
             "same_part": part,
-            "places": self.held(),
         }
 
 

@@ -188,7 +188,7 @@ def _row(way: Segmenter, apart: np.ndarray) -> dict[str, Any]:
 def _why_not(row: Mapping[Any, Any]) -> str:
     """Return why a method does not stand for choice, as a code; empty where it does."""
     if row["k"] < 2:
-        return "groups" if row["k"] else "nothing"
+        return "groups"
     if row["noise_share"] > MAX_NOISE:
         return "noise"
     if row["smallest_share"] < MIN_SHARE:

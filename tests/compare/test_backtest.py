@@ -162,8 +162,8 @@ def test_single_class_one_customer_and_no_rows(pairs: pd.DataFrame) -> None:
 def test_bad_pairs(pairs: pd.DataFrame) -> None:
     refused("lack column 'reedemed'; did you mean 'redeemed'", run_backtest, pairs, "reedemed")
     refused("lack column 'ends_at'", run_backtest, pairs.drop(columns="ends_at"))
-    refused("starts_at has type", run_backtest, pairs.assign(starts_at="soon"))
     for name, values, said in [
+        ("starts_at", "soon", "starts_at has type"),
         ("starts_at", [START - WEEK, *pairs["starts_at"].iloc[1:]], "'p0'. have more than one"),
         ("ends_at", pairs["ends_at"].dt.tz_localize("UTC"), "give all times as starts_at, in UTC"),
         ("redeemed", [np.nan, *pairs["redeemed"].iloc[1:]], "redeemed has 1 value other than 0"),
@@ -178,25 +178,25 @@ def test_bad_pairs(pairs: pd.DataFrame) -> None:
 def test_features_are_neither_id_time_nor_label_and_support_is_part_of_the_rows(pairs) -> None:
     more = pairs.assign(cluster_id=1, as_of=START, seen=pd.Timestamp("2017-01-01"), clicked=0)
     assert pair_features(more, "clicked") == ["amount", "contacts", "promotion_type"]
-    # p2 is predicted from p0, both of type A; p3 (type B) from p0 and p1.
-    rows = run_backtest(pairs.assign(contacts=np.where(pairs["customer_id"] < 5, 0, 1))).rows
-    p2 = rows[rows["promotion_id"] == "p2"]
-    assert p2["support"].value_counts().to_dict() == {"inside": 145, "new_customer": 5}
-    unseen = pairs.assign(promotion_type=np.where(pairs["promotion_id"] == "p6", "C", "A"))
-    p6 = run_backtest(unseen).rows.query("promotion_id == 'p6'")
-    assert (p6["support"] == "new_promotion").all()
+    # p2 is predicted from p0, both of type A; p6 is of a type that none before it had.
+    kinds = np.where(pairs["promotion_id"] == "p6", "C", "A")
+    new = pairs.assign(contacts=np.where(pairs["customer_id"] < 5, 0, 1), promotion_type=kinds)
+    told = run_backtest(new).rows.groupby("promotion_id")["support"].value_counts()
+    assert told["p2"].to_dict() == {"inside": 145, "new_customer": 5}
+    assert told["p6"].to_dict() == {"new_promotion": 150}
 
 
-def test_a_prediction_made_ahead_learns_from_what_was_over_then(pairs: pd.DataFrame) -> None:
-    by_start = run_backtest(pairs).by_promotion.set_index("promotion_id")["trained_on"]
-    same = run_backtest(pairs.assign(as_of=pairs["starts_at"]))
-    pd.testing.assert_frame_equal(same.rows, run_backtest(pairs).rows)
-    ahead = run_backtest(pairs.assign(as_of=pairs["starts_at"] - 2 * WEEK)).by_promotion
-    earlier = ahead.set_index("promotion_id")["trained_on"]
-    assert (earlier < by_start[earlier.index]).all() and len(earlier)
+def test_a_prediction_made_ahead_learns_from_what_was_over_then(pairs, result) -> None:
+    by_start, ahead, late = (
+        run_backtest(pairs.assign(as_of=pairs["starts_at"] + weeks * WEEK)) for weeks in (0, -2, 9)
+    )
+    pd.testing.assert_frame_equal(by_start.rows, result.rows)
+    learned, earlier, latest = (
+        each.by_promotion.set_index("promotion_id")["trained_on"] for each in (result, ahead, late)
+    )
+    assert (earlier < learned[earlier.index]).all() and len(earlier)
     # Whatever as_of says, nobody predicts after the start.
-    late = run_backtest(pairs.assign(as_of=pairs["starts_at"] + 9 * WEEK)).by_promotion
-    assert late.set_index("promotion_id")["trained_on"].to_dict() == by_start.to_dict()
+    assert latest.to_dict() == learned.to_dict()
 
 
 def test_intervals_of_expected_responses_cover() -> None:

@@ -46,7 +46,6 @@ def test_what_matters_is_found_by_shuffles_within_promotions() -> None:
     assert (table.drop("length")["shuffled"] == "within promotions").all()
     assert "Strong matters most" in found.summary()
     assert found.plot().get_xlabel().startswith("fall of the AUC")
-    assert set(found.to_dict()["features"]) == set(FEATURES)
     # A feature that says which promotion it is and nothing else is no help within promotions:
     # shuffled within them it costs nothing.
     X = pairs[["strong"]].assign(which=pairs["length"] + 1e-9 * pairs["noise"])

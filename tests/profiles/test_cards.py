@@ -120,5 +120,7 @@ def test_cards_agree_with_the_profile_and_contrasts_are_the_ends_of_loyalty(prof
     four = pd.DataFrame({"customer_id": [1, 2, 3, 4], "loyalty": [50.0, 90.0, 10.0, 90.0]})
     others = dict.fromkeys({*AXES} - {"loyalty"}, 1.0)
     assert contrast_customers(four.assign(**others)) == (4, 3)
+    alone = profile_card(build_profiles(pd.DataFrame({"customer_id": [1], "recency_days": 3})), 1)
+    assert "highest in loyalty (50 of 100), compared with" in alone.summary()  # its only axis
     unknown = profile_card(build_profiles(pd.DataFrame({"customer_id": [1]})), 1)
     assert "nothing is known" in unknown.summary() and "Customer 1" in unknown._repr_html_()

@@ -40,7 +40,7 @@ def test_noise_counts_nothing_and_what_no_shared_feature_tells_has_no_separation
     quick = {"bootstraps": 2}
     ways = [Segmenter("hdbscan", **quick), Segmenter("dbscan", **quick)]
     found = compare_methods([way.fit(features) for way in ways])
-    assert found.recommended == "" and "HDBSCAN finds no group" in found.summary()
+    assert found.recommended == "" and "HDBSCAN finds 0 groups" in found.summary()
     assert found.summary().startswith("No method is fit for use.")
     matrix = np.array([[0.0], [0.1], [5.0], [5.1], [9.0]])
     assert silhouettes(matrix, np.array([0, 0, 1, 1, -1]))[-1] == 0

@@ -15,7 +15,7 @@ from promolab.campaign.outlook.economics import (
     list_prices,
 )
 from promolab.campaign.plan.result import Plan
-from promolab.display import Html, picture, say
+from promolab.display import Html, say
 from promolab.language import own_name
 from promolab.metrics import PastRatios
 from promolab.results import Estimate, Result
@@ -220,8 +220,7 @@ class LikeliestList(Result):
 
     def blocks(self) -> list[Html]:
         """Return whom the list holds, then who comes first."""
-        found = self.index.summary()
-        return [say(found), picture(self.index.plot(), found), say(self.summary()), self.to_table()]
+        return [say(self.index.summary()), say(self.summary()), self.to_table()]
 
 
 def likeliest_list(
