@@ -21,24 +21,13 @@ def bought() -> tuple[pd.DataFrame, pd.DataFrame]:
     favourite = 20 * taste[customer] + (7 * customer + rng.integers(0, 4, orders)) % 20
     other = 20 * taste[customer] + rng.integers(0, 20, orders) // (1 + rng.integers(0, 3, orders))
     product = np.where(rng.random(orders) < 0.75, favourite, other)
-    days = rng.uniform(-182, 28, orders)
-    events = pd.DataFrame(
-        {
-            "customer_id": customer,
-            "ts": (NOW + pd.to_timedelta(days, unit="D")).astype("datetime64[us]"),
-            "kind": "purchase",
-            "product_id": np.array([f"p{i:02d}" for i in range(products)])[product],
-            "order_id": np.arange(orders),
-        }
-    )
-    table = pd.DataFrame(
-        {
-            "product_id": [f"p{i:02d}" for i in range(products)],
-            "category": [f"category {i // 10}" for i in range(products)],
-            "brand": [f"brand {i % 7}" for i in range(products)],
-        }
-    )
-    return events, table
+    when = NOW + pd.to_timedelta(rng.uniform(-182, 28, orders), unit="D")
+    table = pd.DataFrame({"product_id": [f"p{i:02d}" for i in range(products)]})
+    table["category"] = [f"category {i // 10}" for i in range(products)]
+    table["brand"] = [f"brand {i % 7}" for i in range(products)]
+    events = pd.DataFrame({"customer_id": customer, "ts": when.astype("datetime64[us]")})
+    bought = table["product_id"].to_numpy()[product]
+    return events.assign(kind="purchase", product_id=bought, order_id=range(orders)), table
 
 
 @pytest.fixture(scope="session")
@@ -52,40 +41,35 @@ def known(bought) -> tuple[pd.DataFrame, pd.DataFrame]:
 def coupons(bought) -> dict[str, pd.DataFrame]:
     """Five promotions of twelve coupons, four of them over at `NOW`: own purchases are redeemed."""
     events, products = bought
-    rng = np.random.default_rng(11)
-    ids = products["product_id"].to_numpy()
-    starts = NOW + pd.to_timedelta([-120, -90, -60, -30, 0], unit="D")
-    tables: dict[str, list[pd.DataFrame]] = {"promotion_products": [], "exposures": []}
-    redeemed = []
-    for number, start in enumerate(starts):
-        promotion = f"P{number}"
-        mixed = rng.permutation(ids).reshape(12, 5)
-        names = [f"k{number}-{i:02d}" for i in range(12)]
-        tables["promotion_products"].append(
-            pd.DataFrame({"promotion_id": promotion, "coupon_id": np.repeat(names, 5),
-                          "product_id": mixed.ravel()})
-        )  # fmt: skip
-        contacted = pd.DataFrame({"promotion_id": promotion, "customer_id": np.arange(120)})
-        tables["exposures"].append(contacted.assign(ts=start, channel="mail"))
+    rng, ids = np.random.default_rng(11), products["product_id"].to_numpy()
+    promotions = pd.DataFrame({"promotion_id": [f"P{n}" for n in range(5)], "kind": "coupon"})
+    promotions["starts_at"] = NOW + pd.to_timedelta([-120, -90, -60, -30, 0], unit="D")
+    promotions["ends_at"] = promotions["starts_at"] + pd.Timedelta(days=21)
+    promotions["type"] = ["even", "even", "even", "chosen", "even"]
+    held, redeemed = [], []
+    for number, start in enumerate(promotions["starts_at"]):
+        mixed, of = rng.permutation(ids).reshape(12, 5), {"promotion_id": f"P{number}"}
+        names = np.array([f"k{number}-{i:02d}" for i in range(12)])
+        told = {"coupon_id": np.repeat(names, 5), "product_id": mixed.ravel()}
+        held.append(pd.DataFrame(of | told))
         before = events[events["ts"] < start]
         counts = pd.crosstab(before["customer_id"], before["product_id"]).reindex(
             index=range(120), columns=ids, fill_value=0
         )
         own = np.stack([counts[list(group)].sum(axis=1) for group in mixed], axis=1)
-        drawn = np.argsort(-(1.5 * np.log1p(own) + rng.gumbel(size=own.shape)), axis=1)[:, 0]
+        drawn = (1.5 * np.log1p(own) + rng.gumbel(size=own.shape)).argmax(axis=1)
         takes = np.flatnonzero(rng.random(120) < 0.1 + 0.6 * (own.max(axis=1) > 6))
-        for customer in takes:
-            redeemed.append((promotion, customer, start + pd.Timedelta(days=3), "redeem",
-                             names[drawn[customer]]))  # fmt: skip
-    columns = ["promotion_id", "customer_id", "ts", "kind", "coupon_id"]
-    promotions = pd.DataFrame({"promotion_id": [f"P{n}" for n in range(5)], "kind": "coupon"})
-    promotions["starts_at"], promotions["ends_at"] = starts, starts + pd.Timedelta(days=21)
+        told = {"customer_id": takes, "ts": start + pd.Timedelta(days=3), "kind": "redeem"}
+        redeemed.append(pd.DataFrame(of | told | {"coupon_id": names[drawn[takes]]}))
+    sent = promotions[["promotion_id", "starts_at"]].rename(columns={"starts_at": "ts"})
+    everybody = pd.DataFrame({"customer_id": range(120), "channel": "mail"})
     return {
         "events": events,
         "products": products,
-        "promotions": promotions.assign(type=["even", "even", "even", "chosen", "even"]),
-        "responses": pd.DataFrame(redeemed, columns=columns),
-        **{name: pd.concat(rows, ignore_index=True) for name, rows in tables.items()},
+        "promotions": promotions,
+        "promotion_products": pd.concat(held, ignore_index=True),
+        "exposures": sent.merge(everybody, how="cross"),
+        "responses": pd.concat(redeemed, ignore_index=True),
     }
 
 

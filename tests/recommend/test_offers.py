@@ -54,15 +54,16 @@ def test_offers_end_where_they_hold_enough_and_chosen_types_teach_nothing(shop, 
 
 
 def test_products_and_reasons_are_of_the_offer_and_lists_joined(ranked, coupons, shop, model):
-    held = coupons["promotion_products"]
-    members = set(zip(held["coupon_id"], held["product_id"], strict=True))
+    def pairs(frame: pd.DataFrame, *names: str) -> list:
+        return list(zip(*(frame[name] for name in names), strict=True))
+
     rows = ranked.frame.dropna(subset="product_id")
-    assert set(zip(rows["offer"], rows["product_id"], strict=True)) <= members
+    members = set(pairs(coupons["promotion_products"], "coupon_id", "product_id"))
+    assert set(pairs(rows, "offer", "product_id")) <= members
     before = coupons["events"][coupons["events"]["ts"] < NOW]
-    pairs = set(zip(before["customer_id"], before["product_id"], strict=True))
+    bought = set(pairs(before, "customer_id", "product_id"))
     again = rows["reason"].str.startswith("bought")
-    told = [pair in pairs for pair in zip(rows["customer_id"], rows["product_id"], strict=True)]
-    assert again.tolist() == told
+    assert again.tolist() == [pair in bought for pair in pairs(rows, "customer_id", "product_id")]
     assert rows.loc[again, "bought_before"].all()
     nobody = rank_offers(shop, "P4", model, customers=["new", "newer"], most=3)
     one, other = nobody.frame.groupby("customer_id")["offer"].agg(list)
@@ -176,17 +177,12 @@ def test_of_two_that_overlap_the_first_teaches_nothing_and_only_what_is_over_doe
     assert (learned.promotions, learned.choosers, learned.choices) == (1, 1, 1)
     assert learned_before(told, pd.Timestamp("2024-06-01"), "coupon").promotions == 2
     # Four promotions count; one at the data's beginning, with the offers of P0, does not.
-    first = coupons["events"]["ts"].min()
+    first = {"promotion_id": "first", "starts_at": coupons["events"]["ts"].min()}
     tables = {
-        name: pd.concat([rows, rows[rows["promotion_id"] == "P0"].assign(promotion_id="first")])
+        name: pd.concat([rows, rows.query("promotion_id == 'P0'").assign(**first)])[rows.columns]
         for name, rows in coupons.items()
         if "promotion_id" in rows
     }
-    dates = tables["promotions"]
-    early = dates["promotion_id"] == "first"
-    tables["promotions"] = dates.assign(
-        starts_at=dates["starts_at"].mask(early, first), ends_at=dates["ends_at"]
-    )
     graph = product_graph(in_duckdb({**coupons, **tables}), NOW)
     assert [x.promotion_id for x in lessons(graph)] == ["P0", "P1", "P2", "P3"]
 

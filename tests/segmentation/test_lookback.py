@@ -22,8 +22,7 @@ def shop(small_shop: Path):
 
 @pytest.fixture(scope="module")
 def features(shop) -> pd.DataFrame:
-    made: pd.DataFrame = build_features(shop, AS_OF).execute()
-    return made
+    return build_features(shop, AS_OF).execute()
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +37,7 @@ def looked_back(shop, segmenter, customers) -> SegmentHistory:
 
 @pytest.fixture(scope="module")
 def before(shop, segmenter) -> SegmentHistory:
-    return looked_back(shop, segmenter, sample_customers(shop.customers.customer_id.execute()))
+    return looked_back(shop, segmenter, shop.customers.customer_id.execute())
 
 
 def test_answers_are_those_of_build_pairs_and_clicks_are_none(shop, segmenter, before) -> None:
@@ -53,10 +52,9 @@ def test_answers_are_those_of_build_pairs_and_clicks_are_none(shop, segmenter, b
     assert found["responses"].to_dict() == expected["sum"].to_dict()
     assert "as of the promotion's start" in before.response.summary()
     assert before.clicks is None and before.rates().empty
-    contacts = shop.exposures.select("promotion_id", "customer_id", "ts")
-    clicks = contacts.mutate(kind=ibis.literal("click"))
-    own = shop.responses.select(*clicks.columns)
-    changed = shop.with_tables(shop.tables | {"responses": own.union(clicks)})
+    clicks = shop.exposures.select("promotion_id", "customer_id", "ts", kind=ibis.literal("click"))
+    answers = shop.responses.select(*clicks.columns).union(clicks)
+    changed = shop.with_tables(shop.tables | {"responses": answers})
     found = looked_back(changed, segmenter, shop.customers.customer_id.execute())
     pd.testing.assert_frame_equal(found.response.frame, before.response.frame)
     assert found.response.outcome == "redeemed"
