@@ -75,17 +75,16 @@ def test_money_is_that_of_plain_pandas_and_a_file_is_read_as_its_rows_are(readou
 
 
 def test_it_is_told_in_words_a_table_a_figure_and_json(readout):
-    assert nonsense(readout.summary()) == [] and readout.summary().startswith("Ship letter: ")
+    assert readout.summary().startswith("Ship letter: ")
     table = readout.to_table().text
-    assert table.count("<th ") <= 8 and "guardrail broken" in table and "cut off at" in table
-    axes = readout.plot()
-    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert "guardrail broken" in table and "cut off at" in table
+    labels = [label.get_text() for label in readout.plot().get_yticklabels()]
     assert "Sales · letter" in labels and any("cut off at" in label for label in labels)
     told = json.loads(json.dumps(readout.to_dict(), allow_nan=False))
     assert told["metrics"]["sales"]["letter"]["difference"]["ci_low"] > 0
     assert told["money"]["letter"]["in_total"]["value"] > 0 and told["by_segment"]
-    for one in (*readout.money, *readout.guardrails, readout.by_segment, readout.verdict):
-        assert nonsense(one.summary()) == [], one.summary()
+    parts = *readout.money, *readout.guardrails, readout.by_segment, readout.verdict, readout
+    assert nonsense(" ".join(one.summary() for one in parts)) == []
 
 
 def test_a_broken_sample_ratio_is_all_that_is_said():
