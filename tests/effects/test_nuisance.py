@@ -12,13 +12,6 @@ from promolab.effects.model import UpliftModel
 from tests.effects.made_up import assign, frame, of, targeted_chances, trial
 
 
-def observed(n=3_000, strength=1.0, seed=0):
-    """Who orders more got the coupon more often, and nobody wrote down how often."""
-    rows = frame(n, seed)
-    rows = assign(rows, targeted_chances(rows, strength), seed + 1)
-    return of(rows, "orders", "age", "visits")
-
-
 def test_estimated_chances_are_those_of_a_model_of_the_other_folds():
     experiment = of(trial(900).frame, "orders", "age", design="unknown")
     model = UpliftModel(folds=3).fit(experiment)
@@ -32,7 +25,8 @@ def test_estimated_chances_are_those_of_a_model_of_the_other_folds():
 
 
 def test_low_chances_are_clipped_and_known_ones_never_touched():
-    experiment = observed(strength=2.5)
+    rows = frame(3_000)
+    experiment = of(assign(rows, targeted_chances(rows, 2.5)), "orders", "age", "visits")
     model = UpliftModel(clip=0.1).fit(experiment, despite=["balance"])
     lowest = model.nuisance_.propensity.min(axis=1)
     assert lowest.min() >= 0.1 / 1.1 - 1e-12 and (lowest < 0.1).sum() > 100

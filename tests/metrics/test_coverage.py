@@ -51,7 +51,7 @@ def collect(drawn: list[dict[str, Estimate]]) -> dict[str, np.ndarray]:
 @pytest.fixture(scope="module")
 def experiments():
     """Truth (of customers beyond number), clustered draws, and draws of one row per customer."""
-    big, rng = simulated(np.random.default_rng(99), 100_000), np.random.default_rng(7)
+    big, rng = simulated(np.random.default_rng(99), 40_000), np.random.default_rng(7)
     all_rows = measures(big, clustered=False) | others(big, clustered=False)
     clustered, naive, single = [], [], []
     for _ in range(DRAWS):
@@ -86,17 +86,3 @@ def test_clusters_matter_and_few_positives_still_cover(experiments):
     rng, y = np.random.default_rng(11), np.arange(210) < 10
     few = [metrics.roc(y, rng.normal(size=210) + y) for _ in range(DRAWS)]
     check_cover(ends_of(few), 0.7602499, slack=0.02)
-
-
-def test_bins_cover_their_true_share():
-    rng, inside, widths, needed = np.random.default_rng(13), [], [], []
-    for _ in range(DRAWS):
-        p = rng.beta(1, 6, 600)
-        bins = metrics.calibration(rng.random(600) < p, p, bins=5).bins
-        truth = p[np.argsort(p)].reshape(5, 120).mean(axis=1)
-        inside.append((bins["ci_low"] <= truth) & (truth <= bins["ci_high"]))
-        widths.append(bins["ci_high"] - bins["ci_low"])
-        needed.append(2 * 1.96 * np.sqrt(truth * (1 - truth) / 120))
-    # Conditional on p they are a little wide.
-    assert 0.93 <= np.mean(inside) <= 0.985
-    assert 0.9 <= np.mean(widths) / np.mean(needed) <= 1.15

@@ -42,8 +42,8 @@ def test_a_column_that_beats_all_others_together_is_named_and_honest_ones_are_no
     assert 0.75 < float(told["seconds"].split()[1]) < 0.90  # the alarm of 0.90 alone is silent
     for seed in range(8):
         assert doubted(contacts(leak=0.0, seed=seed)) == {}
-    assert doubted(known_beforehand(frame, {"seconds": True})) == {}
-    assert doubted(known_beforehand(frame, {"seconds": False})) == {}
+    for known in (True, False):
+        assert doubted(known_beforehand(frame, {"seconds": known})) == {}
     assert doubted(frame.sort_values("answered", ignore_index=True))  # no order of time at all
     rng = np.random.default_rng(1)  # the only column that tells something is not too good
     noise = pd.DataFrame({"a": rng.normal(size=N), "b": rng.normal(size=N)})
@@ -56,8 +56,7 @@ def test_a_model_warns_and_refuses_an_outcome_among_its_features():
     with pytest.warns(UserWarning, match=r"seconds \(AUC .*known=\{'seconds': False\}") as told:
         ResponseModel().fit(X, y)
     assert told[0].filename == __file__
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+    with warnings.catch_warnings(action="error"):
         ResponseModel().fit(X, y, known={"seconds": True})
         without = ResponseModel().fit(X, y, known={"seconds": False})
     assert "seconds" not in set(without.encoder_.sources)
@@ -80,9 +79,10 @@ def test_how_long_the_call_took_is_named_and_nothing_is_recommended_with_it():
     board = compare_models(frame, ["logistic"], folds=2)
     assert "duration (AUC 0.7" in board.leakage and board.recommended == ""
     assert board.summary().endswith("Nothing is recommended while that stands.")
-    taken_out = load_labelled(calls, **call, known={"duration": False})  # a warning is an error
+    with warnings.catch_warnings(action="error"):
+        taken_out = load_labelled(calls, **call, known={"duration": False})
     assert "duration" not in taken_out
-    for known, there in (({"duration": False}, False), ({"duration": True}, True)):
-        told = compare_models(frame, ["logistic"], folds=2, known=known)
+    for there in (False, True):
+        told = compare_models(frame, ["logistic"], folds=2, known={"duration": there})
         assert told.leakage == "" and told.recommended == "logistic"
         assert ("duration" in told.features) == there

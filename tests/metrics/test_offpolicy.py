@@ -26,31 +26,20 @@ POLICY, Q = DRAWN.dirichlet([1, 1, 1], 6), DRAWN.normal(size=(6, 3))
 SMALL = pd.DataFrame({"action": ACTION, "reward": REWARD, "propensity": CHANCE})
 
 
-def by_hand(name: str, limit: float | None) -> tuple[float, list[float]]:
-    """Value and influence in plain loops, as the papers write them."""
-    n = len(ACTION)
-    weights, residuals, predicted = [], [], []
-    for i in range(n):
-        w = POLICY[i][ACTION[i]] / CHANCE[i]
-        if name == "switch" and limit is not None:
-            w = w if w <= limit else 0.0
-        elif name == "dros" and limit is not None:
-            w = limit * w / (w * w + limit)
-        elif limit is not None:
-            w = min(w, limit)
-        q = Q[i] if name not in ("ips", "snips") else [0.0] * 3
-        weights.append(0.0 if name == "dm" else w)
-        residuals.append(REWARD[i] - q[ACTION[i]])
-        predicted.append(sum(p * x for p, x in zip(POLICY[i], q, strict=True)))
-    mean = sum(predicted) / n
+def by_hand(name: str, limit: float | None) -> tuple[float, np.ndarray]:
+    """Value and influence, as the papers write them."""
+    row, q = np.arange(6), Q * (name not in ("ips", "snips"))
+    w = POLICY[row, ACTION] / CHANCE * (name != "dm")
+    if limit is not None:
+        others = {"switch": np.where(w <= limit, w, 0.0), "dros": limit * w / (w * w + limit)}
+        w = others.get(name, np.minimum(w, limit))
+    residual, expected = REWARD - q[row, ACTION], (POLICY * q).sum(axis=1)
     if name in ("snips", "sndr"):
-        total = sum(weights)
-        ratio = sum(w * r for w, r in zip(weights, residuals, strict=True)) / total
-        rows = zip(predicted, weights, residuals, strict=True)
-        return mean + ratio, [d - mean + w * (r - ratio) / (total / n) for d, w, r in rows]
-    scores = [d + w * r for d, w, r in zip(predicted, weights, residuals, strict=True)]
-    value = sum(scores) / n
-    return value, [s - value for s in scores]
+        ratio = w @ residual / w.sum()
+        added = expected - expected.mean() + w * (residual - ratio) / w.mean()
+        return expected.mean() + ratio, added
+    scores = expected + w * residual
+    return scores.mean(), scores - scores.mean()
 
 
 CASES: list[tuple[str, float | None]] = [(name, None) for name in (*CONSISTENT, "dm")]
@@ -62,8 +51,7 @@ def test_every_estimator_is_what_its_paper_says(name, limit):
     found = policy_value(SMALL, POLICY, Q, name, limit=limit)
     value, added = by_hand(name, limit)
     assert found.value == pytest.approx(value, abs=1e-12)
-    error = (sum(x * x for x in added) / 6 / 5) ** 0.5
-    assert found.std_error == pytest.approx(error, abs=1e-12)
+    assert found.std_error == pytest.approx((added @ added / 6 / 5) ** 0.5, abs=1e-12)
     assert found.consistent is (name in CONSISTENT and limit is None)
 
 

@@ -25,15 +25,12 @@ def obuchowski(
     """AUCs and their covariance matrix, cluster by cluster as in Obuchowski (1997)."""
     parts = [structural_components(y, score) for score in scores]
     aucs = np.array([v10.mean() for v10, _ in parts])
-    m, n = int(y.sum()), int((~y).sum())
-    ids = np.unique(cluster)
-
-    def sums(side: int, rows: np.ndarray) -> np.ndarray:
-        each = [part[side] - auc for part, auc in zip(parts, aucs, strict=True)]
-        return np.array([[v[cluster[rows] == c].sum() for c in ids] for v in each])
-
-    v10, v01 = sums(0, y), sums(1, ~y)
-    i10, i01, i = len(set(cluster[y])), len(set(cluster[~y])), len(ids)
+    m, n, i = int(y.sum()), int((~y).sum()), int(cluster.max()) + 1
+    v10, v01 = (
+        np.array([np.bincount(cluster[rows], each[side] - each[side].mean(), i) for each in parts])
+        for side, rows in ((0, y), (1, ~y))
+    )
+    i10, i01 = len(set(cluster[y])), len(set(cluster[~y]))
     s10 = v10 @ v10.T * i10 / ((i10 - 1) * m)
     s01 = v01 @ v01.T * i01 / ((i01 - 1) * n)
     s11 = v10 @ v01.T * i / (i - 1)
