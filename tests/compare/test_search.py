@@ -1,6 +1,7 @@
 """The search for options: never on what comes later, and the same again."""
 
 import sys
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -64,7 +65,7 @@ def test_tables_without_promotions(pairs: pd.DataFrame) -> None:
 
 
 def test_other_measures_and_choices_and_options_that_the_model_refuses(pairs: pd.DataFrame) -> None:
-    call = {"min_positives": 5, "folds": 2}
+    call: dict[str, Any] = {"min_positives": 5, "folds": 2}
     within = search_options(pairs, "tree", metric="auc_within", trials=3, **call)
     assert set(within.defaults) == {"depth", "min_leaf"}
     call |= {"metric": "auc", "space": {"depth": (1, 2)}, "fixed": {"min_leaf": 20}}

@@ -80,13 +80,13 @@ def test_words_and_figures_and_what_cannot_be_is_said() -> None:
     assert "missing (12 %)" in ax.texts[-1].get_text().replace("\n", " ")
     city = partial_dependence(model, X, "city", customer)
     assert [t.get_text() for t in city.plot().get_yticklabels()][-1] == "b"
-    for message, rows, feature, more in [
-        ("does not read 'amount'; it reads city, orders", X, "amount", {}),
-        ("did you mean 'orders'", X, "order", {}),
-        ("no rows", X.iloc[:0], "orders", {}),
-        ("at least one", X, "orders", {"grid": []}),
+    for message, rows, feature, grid in [
+        ("does not read 'amount'; it reads city, orders", X, "amount", [1]),
+        ("did you mean 'orders'", X, "order", [1]),
+        ("no rows", X.iloc[:0], "orders", [1]),
+        ("at least one", X, "orders", []),
     ]:
-        refused(message, partial_dependence, model, rows, feature, **more)
+        refused(message, partial_dependence, model, rows, feature, grid=grid)
 
 
 def test_a_feature_nearly_always_0_is_told_by_its_ends_and_some_rows_stand_for_all() -> None:

@@ -45,8 +45,8 @@ def test_columns_are_bent_where_skewed_standardised_and_clipped() -> None:
     assert codes["amount"].bend > 0
     assert codes["age"].bend == codes["is_member"].bend == 0
     cents = X.assign(amount=X["amount"] * 100)
-    bent = [Encoder.fit(rows).transform(rows) for rows in (X, cents)]
-    np.testing.assert_allclose(*bent, atol=1e-9)
+    one, other = (Encoder.fit(rows).transform(rows) for rows in (X, cents))
+    np.testing.assert_allclose(one, other, atol=1e-9)
     encoder = Encoder.fit(X, ["age", "amount"])
     expected = (X["age"] - X["age"].mean()) / X["age"].std(ddof=0)
     np.testing.assert_allclose(encoder.transform(X)[:, 0], expected, atol=1e-12)

@@ -48,7 +48,7 @@ def test_arrays_and_frames_have_the_same_chances(kind: str) -> None:
     X["level"] = pd.Series([1.0, 2.0, np.nan, 2.0] * 100).astype("Int64").astype("category")
     options = SMALL.get(kind, {"kind": "logistic", "calibration": "platt"})
     model = ResponseModel(**{"kind": kind} | options).fit(X.assign(same=1.0), y)
-    later = X.head(60).assign(same=1.0, city=["a", "new", None] * 20)
+    later = X.head(60).assign(same=1.0, city=np.array(["a", "new", None] * 20, dtype=object))
     arrays = {name: later[name].to_numpy(float) for name in ("amount", "orders", "share", "same")}
     for name in ("city", "level"):
         arrays[name] = later[name].astype(object).where(later[name].notna(), None).to_numpy()

@@ -1,3 +1,5 @@
+from typing import Any
+
 import ibis
 import numpy as np
 import pandas as pd
@@ -82,7 +84,7 @@ def test_favourites_and_demographics_are_attached(features: pd.DataFrame) -> Non
 
 
 def test_bad_features_are_refused(features: pd.DataFrame, profiles: pd.DataFrame) -> None:
-    for given, message in [
+    bad: list[tuple[list[Any], str]] = [
         ([features.drop(columns="customer_id")], "no column 'customer_id'"),
         ([pd.concat([features, features.head(2)])], "repeats customers in 2 rows"),
         ([features.assign(price_level="dear")], r"features\.price_level is not numeric"),
@@ -90,7 +92,8 @@ def test_bad_features_are_refused(features: pd.DataFrame, profiles: pd.DataFrame
         ([3], "expected a DataFrame or Ibis table"),
         ([features, pd.DataFrame({"customer_id": ["1"]})], "one type of id"),
         ([features, pd.DataFrame({"customer_id": [1], "loyalty": ["gold"]})], r"\['loyalty'\]"),
-    ]:
+    ]
+    for given, message in bad:
         refused(message, build_profiles, *given)
     refused("customer 12345 is not among the 200 customers", profile_card, profiles, 12345)
 

@@ -3,6 +3,7 @@
 import os
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -66,9 +67,11 @@ def test_orders_and_who_is_still_there_are_foretold(leaving: bool) -> None:
     told, alive = model.orders(x, t_x, age, 84), model.alive(x, t_x, age)
     assert told.sum() == pytest.approx(later.sum(), rel=0.03)
     assert np.polyfit(told, later, 1)[0] == pytest.approx(1, abs=0.05)
-    checked = [(model.buys(x, t_x, age, 84), later > 0, (0, 0.25, 0.5, 0.75, 1.01))]
-    checked += [(alive, there, (0, 0.4, 0.7, 1.01))] * leaving
-    for chance, came, ends in checked:
+    held: list[tuple[Any, ...]] = [
+        (model.buys(x, t_x, age, 84), later > 0, (0, 0.25, 0.5, 0.75, 1.01)),
+        *[(alive, there, (0, 0.4, 0.7, 1.01))] * leaving,
+    ]
+    for chance, came, ends in held:
         for low, high in pairwise(ends):
             some = (chance >= low) & (chance < high)
             assert some.sum() > 200

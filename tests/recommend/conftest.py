@@ -51,7 +51,7 @@ def coupons(bought) -> dict[str, pd.DataFrame]:
         mixed, of = rng.permutation(ids).reshape(12, 5), {"promotion_id": f"P{number}"}
         names = np.array([f"k{number}-{i:02d}" for i in range(12)])
         told = {"coupon_id": np.repeat(names, 5), "product_id": mixed.ravel()}
-        held.append(pd.DataFrame(of | told))
+        held.append(pd.DataFrame(told).assign(**of))
         before = events[events["ts"] < start]
         counts = pd.crosstab(before["customer_id"], before["product_id"]).reindex(
             index=range(120), columns=ids, fill_value=0
@@ -59,8 +59,8 @@ def coupons(bought) -> dict[str, pd.DataFrame]:
         own = np.stack([counts[list(group)].sum(axis=1) for group in mixed], axis=1)
         drawn = (1.5 * np.log1p(own) + rng.gumbel(size=own.shape)).argmax(axis=1)
         takes = np.flatnonzero(rng.random(120) < 0.1 + 0.6 * (own.max(axis=1) > 6))
-        told = {"customer_id": takes, "ts": start + pd.Timedelta(days=3), "kind": "redeem"}
-        redeemed.append(pd.DataFrame(of | told | {"coupon_id": names[drawn[takes]]}))
+        took = pd.DataFrame({"customer_id": takes, "coupon_id": names[drawn[takes]]})
+        redeemed.append(took.assign(ts=start + pd.Timedelta(days=3), kind="redeem", **of))
     sent = promotions[["promotion_id", "starts_at"]].rename(columns={"starts_at": "ts"})
     everybody = pd.DataFrame({"customer_id": range(120), "channel": "mail"})
     return {

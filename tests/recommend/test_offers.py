@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -54,7 +55,7 @@ def test_offers_end_where_they_hold_enough_and_chosen_types_teach_nothing(shop, 
 
 
 def test_products_and_reasons_are_of_the_offer_and_lists_joined(ranked, coupons, shop, model):
-    def pairs(frame: pd.DataFrame, *names: str) -> list:
+    def pairs(frame: pd.DataFrame, *names: str) -> list[Any]:
         return list(zip(*(frame[name] for name in names), strict=True))
 
     rows = ranked.frame.dropna(subset="product_id")

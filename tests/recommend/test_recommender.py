@@ -78,7 +78,7 @@ def test_unknown_customers_get_what_sells(fitted):
 
 
 def test_few_orders_are_marked_and_who_bought_only_what_is_not_recommended():
-    def lists_of(kind: str, least: int, customers: list, products: list, asked: list):
+    def lists_of(kind, least, customers, products, asked):
         days = pd.date_range("2024-01-01", periods=len(customers), freq="D")
         rows = pd.DataFrame({"customer_id": customers, "ts": days, "product_id": products})
         model = Recommender(kind, least_customers=least).fit(rows, None, as_of="2024-02-01")

@@ -22,7 +22,8 @@ def shop(small_shop: Path):
 
 @pytest.fixture(scope="module")
 def features(shop) -> pd.DataFrame:
-    return build_features(shop, AS_OF).execute()
+    made: pd.DataFrame = build_features(shop, AS_OF).execute()
+    return made
 
 
 @pytest.fixture(scope="module")
