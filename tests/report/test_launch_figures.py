@@ -9,6 +9,7 @@ import pytest
 from promolab.campaign.outlook.economics import LaunchEconomics, PromotionEconomics
 from promolab.campaign.outlook.forecasts import OutlookCoverage
 from promolab.contract.operations import StatedRate as Rate
+from promolab.display import say
 from promolab.results import Estimate
 
 NAN = float("nan")
@@ -48,11 +49,11 @@ def test_four_tiles_above_the_fold_in_the_words_of_the_kind() -> None:
     discount = replace(ROW, promotion_id=19, name="Discount 19", kind="limited_time_discount")
     both = LaunchEconomics((ROW, discount)).tiles()
     assert both[1].label == "Expected responses" and "coupon" not in both[2].note
-    shown = replace(discount, discount_basis="").to_table().text
-    assert "expected responses" in shown and "redee" not in shown and "coupon" not in shown
+    shown = replace(discount, discount_basis="").say("basis")
+    assert "redee" not in shown and "coupon" not in shown
 
 
-def test_a_quiet_week_has_one_tile_and_the_table_says_what_figures_rest_on() -> None:
+def test_a_quiet_week_has_one_tile_and_it_is_said_what_figures_rest_on() -> None:
     (only,) = LaunchEconomics(()).tiles()
     assert (only.text, only.value, only.note) == ("0", 0.0, "nothing starts")
     unknown = Estimate(NAN, NAN, NAN, 0)
@@ -60,13 +61,13 @@ def test_a_quiet_week_has_one_tile_and_the_table_says_what_figures_rest_on() -> 
     tiles = LaunchEconomics((dark,)).tiles()
     assert tiles[2].value is None and tiles[3].value is None
     assert not any("nan" in f"{t.text}{t.note}".lower() for t in tiles)
-    text = ROW.to_table().text
+    text = say(ROW.say("basis")).text
     assert "margin 25 % (assumed)" in text and "coupon cost 0.00 USD (assumed)" not in text
-    assert "a guess" in text and "in 4 of 5 such trials" in text
+    assert "A guess" in text and "in 4 of 5 such trials" in ROW.summary()
     assert "<b>A</b>" not in text and "&lt;b&gt;A&lt;/b&gt;" in text
     assert "should receive" not in text
     dark = replace(ROW, visible=NAN, anyway_list=Estimate(NAN, NAN, NAN, 0))
-    assert "nan" not in dark.to_table().text.lower()
+    assert "nan" not in f"{dark.say('basis')}{dark.summary()}".lower()
 
 
 @pytest.fixture
