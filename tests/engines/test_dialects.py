@@ -1,39 +1,21 @@
-"""Every expression of the library, compiled for seven dialects: a page says what each lacks."""
+"""Every expression of the library compiles for PostgreSQL and Spark; no room but one knows them."""
 
 import ast
-import re
-from collections import defaultdict
-from pathlib import Path
 from typing import Any
 
-import ibis
-import ibis.backends.sql.compilers as compilers
-import ibis.expr.operations as ops
 import pytest
-import sqlglot.expressions as sge
 from ibis.backends.sql.compilers.duckdb import DuckDBCompiler
-from ibis.common.exceptions import OperationNotDefinedError, UnsupportedOperationError
 from ibis.common.graph import Graph
 from sqlglot import ErrorLevel
 
 import promolab
 from promolab.cleaning import known_by
 from promolab.contract import Shop
-from promolab.engines import cast_or_null, differences, postgres_sql, spark_sql, time_or_null
+from promolab.engines import differences, postgres_sql, spark_sql
 from tests.engines.asked import ASKED, LATER, LOOKED_AT, simulated_shop
 from tests.house import PACKAGE, tree
 
-DIALECTS = {
-    "duckdb": compilers.duckdb.compiler,
-    "postgres": postgres_sql.DuckDBCompatible(),
-    "pyspark": spark_sql.DuckDBCompatible(),
-    **{
-        name: getattr(compilers, name).compiler
-        for name in ("databricks", "snowflake", "bigquery", "trino")
-    },
-}
-BY_NAME = {"timezone": {"duckdb", "postgres", "pyspark"}, "try_strptime": {"duckdb"}}
-"""Functions that are called by a name of DuckDB's, and who has them."""
+ENGINES = {"duckdb", "postgres", "pyspark", "databricks", "snowflake", "bigquery", "trino"}
 
 
 def asked_of(shop: Shop) -> list[Any]:
@@ -78,64 +60,25 @@ def fewest(expressions: list[Any]) -> list[Any]:
     return taken
 
 
-def lacking(dialect: str, expressions: list[Any]) -> set[str]:
-    """Return the operations for which a dialect has no rule."""
-    compiler = DIALECTS[dialect]
-    gaps: set[str] = set()
+@pytest.fixture(scope="module")
+def expressions() -> list[Any]:
+    return fewest(asked_of(simulated_shop()))
 
-    class Noting(type(compiler)):  # type: ignore[misc]
-        __slots__ = ()
 
-        def visit_node(self, op: Any, **given: Any) -> Any:
-            if isinstance(op, ops.ScalarUDF):
-                name = op.__func_name__
-                if dialect not in BY_NAME[name]:
-                    gaps.add(name)
-                    return sge.Null()
-            try:
-                return super().visit_node(op, **given)
-            except (OperationNotDefinedError, UnsupportedOperationError):
-                gaps.add(type(op).__name__)
-                return sge.Null()
-
-    noting = Noting()
+@pytest.mark.parametrize("dialect", [postgres_sql, spark_sql])
+def test_every_expression_compiles(expressions, dialect):
+    compiler = dialect.DuckDBCompatible()
     for expr in expressions:
-        query = noting.to_sqlglot(expr)
-        assert query.sql(dialect=noting.dialect, unsupported_level=ErrorLevel.RAISE)
-    return gaps
-
-
-def text_read(dialect: str) -> list[Any]:
-    """Return how text of a source's own columns becomes numbers and times."""
-    text = ibis.table({"said": "string"}, name="rows").said
-    return [
-        cast_or_null(text, "float64", dialect).name("number").as_table(),
-        time_or_null(text, "%d.%m.%Y", dialect).name("time").as_table(),
-    ]
-
-
-def stated(page: Path) -> dict[str, set[str]]:
-    """Return what the table of a page says that each dialect lacks."""
-    text = page.read_text(encoding="utf-8")
-    found: dict[str, set[str]] = defaultdict(set)
-    for dialect, said in re.findall(r"^\| `(\w+)` \| (.*?) \|$", text, re.MULTILINE):
-        if dialect in DIALECTS:
-            found[dialect] = set(re.findall(r"`(\w+)`", said))
-    return found
-
-
-def test_every_expression_compiles_but_for_what_the_page_says(repository):
-    expressions = fewest(asked_of(simulated_shop()))
-    found = {name: lacking(name, [*expressions, *text_read(name)]) for name in DIALECTS}
-    assert found == stated(repository / "docs" / "scale.md")
+        query = compiler.to_sqlglot(expr)
+        assert query.sql(dialect=compiler.dialect, unsupported_level=ErrorLevel.RAISE)
 
 
 def test_no_other_room_names_an_engine():
     naming = {
         path.relative_to(PACKAGE).as_posix()
         for path in PACKAGE.rglob("*.py")
-        if any(name in path.read_text(encoding="utf-8") for name in DIALECTS)
+        if any(name in path.read_text(encoding="utf-8") for name in ENGINES)
         for node in ast.walk(tree(path))
-        if isinstance(node, ast.Constant) and node.value in DIALECTS
+        if isinstance(node, ast.Constant) and node.value in ENGINES
     }
     assert {name.partition("/")[0] for name in naming} == {"engines"}
