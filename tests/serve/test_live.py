@@ -72,16 +72,6 @@ def test_rows_without_an_id_are_one_if_they_say_the_same(released_once):
     assert_same(live, build_features(shop, end).execute(), end)
 
 
-def test_one_who_is_new_has_the_row_of_one_who_did_nothing_yet(small):
-    live = small.live
-    bought = {"customer_id": "X", "ts": "2021-04-06T10:00:00Z", "kind": "purchase", "amount": 3}
-    assert not live.knows("X") and live.row("X", live._moment("2021-04-06"))["orders"] == 0
-    live.update([bought, bought])
-    assert live.knows("X")
-    row = live.row("X", live._moment("2021-04-06T12:00:00Z"))
-    assert (row["orders"], row["amount"], row["tenure_days"]) == (1, 3.0, 1 / 12)
-
-
 def test_rows_that_cannot_be_read_and_a_clock_that_runs_back_are_refused(small):
     live = small.live
     for row, sentence in [

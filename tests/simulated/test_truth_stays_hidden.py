@@ -9,12 +9,14 @@ import pytest
 from promolab.cleaning import clean
 from promolab.contract import Shop
 from promolab.features import build_features, build_pairs
+from promolab.simulated.people import Customers
 from promolab.simulated.truth import OUTCOMES, SimulatedShop, Truth
 from promolab.sources import load_shop, save_shop
 from promolab.sources.opening import simulated
 
 TELLING = [f"{outcome}_{end}" for outcome in OUTCOMES for end in ("with", "without", "effect")]
-LATENT = ("rate", "sensitivity", "loyalty", "visible", "hidden", "settled", "averse", "truth")
+SHOWN = {"age", "tier", "since", "household", "number", "channel"}
+LATENT = {*Customers.__dataclass_fields__, "truth"} - SHOWN
 
 
 @pytest.fixture(scope="module")
