@@ -219,14 +219,11 @@ def _plain_setting(
         split = customer_folds(frame["customer_id"], folds, seed)
     else:
         split = customer_folds(np.arange(len(frame)), folds, seed)
-    kept = [fold for fold in split.parts if _learnable(labels[fold.train], min_positives)]
+    least = max(min_positives, 1)
+    kept = [f for f in split.parts if least <= labels[f.train].sum() < len(f.train)]
     split = Folds(tuple(kept), split.left_out)
     features = chosen_features(frame, outcome, columns, time)
     return Setting(frame, outcome, features, labels, split, moments, None)
-
-
-def _learnable(labels: np.ndarray, min_positives: int) -> bool:
-    return bool(max(min_positives, 1) <= labels.sum() < len(labels))
 
 
 def chosen_features(

@@ -210,7 +210,7 @@ class Leaderboard(Result):
         apart = part["model"][part["p_holm"] < 1 - self.level].tolist()
         return {
             "finding": finding,
-            "case": "alarm" if self.leakage else "alone" if not rivals else "recommended",
+            "case": "alarm" if self.leakage else "recommended",
             "simplest": simplest,
             "chosen": chosen,
             "several": rivals,

@@ -148,7 +148,10 @@ def customer_value(shop: Shop, *, as_of: Any) -> CustomerValue:
 
 
 def _rows(past: History, told: np.ndarray, model: OrderModel, spread: float) -> pd.DataFrame:
-    each = _each(past)
+    mean = past.margin / past.orders
+    each = np.full(len(mean), math.nan)  # what an order of each customer brings
+    if np.isfinite(mean).all() and past.margin.sum() > 0:
+        each = fit_order_value(past.orders, mean).expected(past.orders, mean)
     usual = (model.alpha + past.recency) / (model.r + past.orders - 1)
     away = past.age - past.recency
     columns: dict[str, Any] = {
@@ -165,14 +168,6 @@ def _rows(past: History, told: np.ndarray, model: OrderModel, spread: float) -> 
             for end, value in (("", told[:, j]), ("_low", low), ("_high", high)):
                 columns[f"{name}_{w}w{end}"] = value * factor
     return pd.DataFrame(columns)
-
-
-def _each(past: History) -> np.ndarray:
-    """Return what an order of each customer brings; nan where margins are not known."""
-    mean = past.margin / past.orders
-    if not np.isfinite(mean).all() or not past.margin.sum() > 0:
-        return np.full(len(mean), math.nan)
-    return fit_order_value(past.orders, mean).expected(past.orders, mean)
 
 
 def _totals(frame: pd.DataFrame, checks: Sequence[Check]) -> pd.DataFrame:

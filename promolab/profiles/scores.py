@@ -160,18 +160,14 @@ def numeric(frame: pd.DataFrame, column: str) -> np.ndarray:
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _percentile(values: np.ndarray) -> np.ndarray:
-    """Mid-percentile ranks, 0–100: the share below plus half of the share that is equal."""
-    series = pd.Series(values)
-    return (100 * (series.rank(method="average") - 0.5) / series.count()).to_numpy()
-
-
 def _component(frame: pd.DataFrame, component: Component) -> np.ndarray:
+    """Return mid-percentile ranks, 0–100: the share below plus half of the share that is equal."""
     values = component.direction * numeric(frame, component.feature)
     if component.per is not None:
         divisor = numeric(frame, component.per)
         values = values / np.where(divisor > 0, divisor, np.nan)
-    return _percentile(values)
+    ranks = pd.Series(values).rank(method="average")
+    return (100 * (ranks - 0.5) / ranks.count()).to_numpy()
 
 
 def _top_categories(favourites: pd.DataFrame, keep: int = 3) -> pd.DataFrame:

@@ -90,7 +90,6 @@ class SegmentProfile(Result):
     def facts(self) -> dict[str, Any]:
         """Return the segments that stand out, and what the figures draw."""
         made, (response, sale) = self._made(), map(self._top, ("response_rate", "share_sales"))
-        largest = made.iloc[[int(made["customers"].to_numpy().argmax())]]
         scores = made[list(AXES)].to_numpy(dtype=float)
         far = len(made) > 1 and not np.isnan(scores).all()
         place = np.nanargmax(np.abs(scores - 50).round(9)) if far else 0
@@ -106,7 +105,6 @@ class SegmentProfile(Result):
             "k": int((~self.frame["segment"].isin(APART)).sum()),
             "responds": response,
             "sells": sale,
-            "large": largest[:0] if len(response) or len(sale) else largest,
             "far": in_a_sentence(made["segment"].iloc[row]) if far else "",
             "far_axis": list(AXES)[axis],
             "far_score": float(scores[row, axis]) if far else np.nan,

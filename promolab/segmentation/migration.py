@@ -233,7 +233,9 @@ def segment_migration(
     share = (pairs["customers"] / pairs["customers_before"]).to_numpy(dtype=float)
     ends = share_interval(share, 0.0, pairs["customers_before"])
     pairs = pairs.assign(share=share, share_low=ends[0], share_high=ends[1])
-    names = _ordered(pairs, order)
+    there = (set(pairs["before"]) | set(pairs["now"])) - {APPEARED, GONE}
+    first = [name for name in order if name in there]
+    names = (*first, *sorted(there - set(first), key=lambda name: (name in APART, name)))
     place = {name: position for position, name in enumerate((*names, APPEARED, GONE))}
     pairs = pairs.sort_values(
         ["before", "now"], key=lambda column: column.map(place), ignore_index=True
@@ -248,9 +250,3 @@ def segment_migration(
         gone=int((both["now"] == GONE).sum()),
         agreement=agreement(cells) if n else NOTHING,
     )
-
-
-def _ordered(pairs: pd.DataFrame, order: Sequence[str]) -> tuple[str, ...]:
-    there = (set(pairs["before"]) | set(pairs["now"])) - {APPEARED, GONE}
-    first = [name for name in order if name in there]
-    return tuple(first + sorted(there - set(first), key=lambda name: (name in APART, name)))

@@ -64,6 +64,6 @@ def test_the_top_segment_is_named_and_without_sales_the_rest_stands(features) ->
     assert table.loc["No history", "customers"] == 4
     assert profile.customers == profile.to_dict()["customers"] == 7
     assert table[["share_sales", "response_rate"]].isna().all(axis=None)
-    assert profile.summary().startswith("2 segments. a: 2 customers.")
+    assert profile.summary().startswith("2 segments. Descriptive")
     profile.plot()
     refused("one name per row", describe_segments, frame, ["a"])

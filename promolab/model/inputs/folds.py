@@ -101,11 +101,14 @@ def promotion_table(pairs: pd.DataFrame, outcome: str) -> pd.DataFrame:
         complete = grouped[outcome].count() > 0
     else:
         complete = grouped["label_complete"].min().astype("boolean").fillna(False).astype(bool)
+    starts = predicted = grouped["starts_at"].min()
+    if "as_of" in pairs.columns and len(pairs):  # as of its features, at its start at the latest
+        predicted = pd.concat([starts, grouped["as_of"].min()], axis=1).min(axis=1)
     table = pd.DataFrame(
         {
-            "starts_at": grouped["starts_at"].min(),
+            "starts_at": starts,
             "ends_at": grouped["ends_at"].max(),
-            "predicted_at": _predicted_at(pairs, grouped),
+            "predicted_at": predicted,
             "complete": complete,
             "n": grouped.size(),
         }
@@ -114,14 +117,6 @@ def promotion_table(pairs: pd.DataFrame, outcome: str) -> pd.DataFrame:
     if several:
         raise InputError(f"promotions {several[:5]} have more than one starts_at in the pairs")
     return table.sort_index().sort_values("starts_at", kind="stable")
-
-
-def _predicted_at(pairs: pd.DataFrame, grouped: Any) -> pd.Series[Any]:
-    """Return when each promotion is predicted: as of its features, at its start at the latest."""
-    starts: pd.Series = grouped["starts_at"].min()
-    if "as_of" not in pairs.columns or not len(pairs):
-        return starts
-    return pd.Series(pd.concat([starts, grouped["as_of"].min()], axis=1).min(axis=1))
 
 
 def _row_by_row(pairs: pd.DataFrame, outcome: str) -> bool:
