@@ -165,16 +165,6 @@ def _of_experiment(data: Experiment) -> Opened:
     )  # fmt: skip
 
 
-def refuse_torn(customers: int) -> None:
-    """Refuse customers who are in two arms."""
-    if customers:
-        raise InputError(
-            f"{plural(customers, 'customer')} found in more than one arm; each customer has one. "
-            "Where customers are drawn anew each time, name the decision as customer= and the "
-            "customer as cluster="
-        )
-
-
 @dataclass(frozen=True)
 class Rows:
     """The rows of an experiment.
@@ -341,7 +331,12 @@ def _units(code: np.ndarray, customer: Any = None, cluster: Any = None) -> np.nd
     unit = None
     if customer is not None:
         unit = pd.factorize(customer)[0]
-        refuse_torn(_torn(unit, code))
+        if torn := _torn(unit, code):
+            raise InputError(
+                f"{plural(torn, 'customer')} found in more than one arm; each customer has one. "
+                "Where customers are drawn anew each time, name the decision as customer= and the "
+                "customer as cluster="
+            )
     if cluster is not None:
         unit = units_of(cluster, unit)
     return None if unit is None or unit.max() + 1 == len(unit) else unit

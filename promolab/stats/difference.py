@@ -377,7 +377,16 @@ def intervals_of(
     Medicine 27 (with covariance); Welch (1947), Biometrika 34; Satterthwaite (1946).
     """
     one, other = (_alone(side, share, level) for side in (arms.treated, arms.control))
-    return one, other, _newcombe(arms, (one, other)) if share else arms.interval(level)
+    if not share:
+        return one, other, arms.interval(level)
+    value = one.value - other.value
+    spread = math.sqrt(arms.treated.variance * arms.control.variance)
+    together = arms.covariance / spread if spread > 0 else 0.0
+    down, up = one.value - one.ci_low, one.ci_high - one.value
+    other_down, other_up = other.value - other.ci_low, other.ci_high - other.value
+    low = value - math.sqrt(max(down**2 + other_up**2 - 2 * together * down * other_up, 0.0))
+    high = value + math.sqrt(max(up**2 + other_down**2 - 2 * together * up * other_down, 0.0))
+    return one, other, (low, high)
 
 
 def dominant_of(
@@ -415,18 +424,6 @@ def _alone(side: ArmMean, share: bool, level: float) -> Estimate:
     t = t_quantile(level, max(side.worth - 1, 1.0))
     half = t * math.sqrt(side.level_variance)
     return Estimate(side.value, side.value - half, side.value + half, side.rows)
-
-
-def _newcombe(arms: TwoArms, shares: tuple[Estimate, Estimate]) -> tuple[float, float]:
-    one, other = shares
-    value = one.value - other.value
-    spread = math.sqrt(arms.treated.variance * arms.control.variance)
-    together = arms.covariance / spread if spread > 0 else 0.0
-    down, up = one.value - one.ci_low, one.ci_high - one.value
-    other_down, other_up = other.value - other.ci_low, other.ci_high - other.value
-    low = value - math.sqrt(max(down**2 + other_up**2 - 2 * together * down * other_up, 0.0))
-    high = value + math.sqrt(max(up**2 + other_down**2 - 2 * together * up * other_down, 0.0))
-    return low, high
 
 
 NEAR = 0.05
