@@ -1,7 +1,6 @@
 """The plan of the house: floors, sizes, names and docstrings, read from the source."""
 
 import ast
-import graphlib
 import inspect
 import re
 import subprocess
@@ -202,29 +201,6 @@ def test_whatever_is_offered_is_there_with_every_extra_blocked(repository):
     line = [sys.executable, "-c", BLOCKED, *modules]
     done = subprocess.run(line, capture_output=True, text=True, cwd=repository)
     assert done.returncode == 0, done.stderr
-
-
-def imports_at_the_top(path: Path) -> Iterator[list[str]]:
-    for node in tree(path).body:
-        if isinstance(node, ast.ImportFrom):
-            base = base_of(node, folder_of(path))
-            if base[0] == "promolab":
-                yield base
-
-
-def test_no_circle_between_folders():
-    """A face gathers the names of its folder and is no module of it."""
-    needs: dict[str, set[str]] = {}
-    for path in MODULES:
-        if path.name == "__init__.py":
-            continue
-        own = ".".join(folder_of(path))
-        for base in imports_at_the_top(path):
-            where = PACKAGE.joinpath(*base[1:])
-            other = ".".join(base if where.is_dir() else base[:-1])
-            if other not in {own, "promolab"}:
-                needs.setdefault(own, set()).add(other)
-    graphlib.TopologicalSorter(needs).prepare()  # raises CycleError
 
 
 def home_of(name: str, base: list[str]) -> str:

@@ -31,26 +31,21 @@ FILES = sorted(PACKAGE.rglob("words.toml"))
 SECTIONS = [(path, name) for path in FILES for name in file_words(path)]
 TABLE = {"of", "rows", "columns", "heads", "formats", "cells", "caption", "otherwise", "most"}
 TABLE |= {"file", "file_text"}
-TERMS = "AUC AUTOC TOC Qini NDCG Holm ROC Brier DeLong Wilson Optuna SHAP".split()
-TERMS += "RFM DBSCAN HDBSCAN".split()
-TERMS += (
-    "budget_risk list_size search_trials radcliffe ips snips dm dr sndr switch dros".split()
-)  # options' names
+TERMS = (
+    "AUC AUTOC TOC Qini NDCG Holm ROC Brier DeLong Wilson Optuna SHAP RFM DBSCAN HDBSCAN "
+    "budget_risk list_size search_trials radcliffe ips snips dm dr sndr switch dros"
+).split()
 """What a Chinese page calls as it is called everywhere."""
 COMMON = file_words(PACKAGE / "results" / "words.toml")["shared"]["word"]
 NOUGHT = ("none of one", "nothing of nothing", 'a word twice: "August')
 """Counts of 0, which a result may never have; and names that are all the same here."""
 NAN = math.nan
-FIGURES = [
-    *(
-        Estimate(0.0, 0.0, 0.0),
-        Estimate(1.0, NAN, NAN, 1),
-        Estimate(NAN),
-        Estimate(1.0, 0.98, 1.02),
-    ),
-    *(Estimate(-3.0, -5.0, -1.0, 9), Estimate(0.3, -0.1, 0.7), Estimate(0.21, 0.18, 0.24, 900)),
-    *(Estimate(-54_321.0, -6e4, -5e4), Estimate(1.2e9, 1.1e9, 1.3e9, 10**7)),
-]
+ENDS = (
+    *((0.0, 0.0, 0.0), (1.0, NAN, NAN, 1), (NAN,), (1.0, 0.98, 1.02), (-3.0, -5.0, -1.0, 9)),
+    *((0.3, -0.1, 0.7), (0.21, 0.18, 0.24, 900), (-54_321.0, -6e4, -5e4)),
+    (1.2e9, 1.1e9, 1.3e9, 10**7),
+)
+FIGURES = [Estimate(*ends) for ends in ENDS]
 COUNTS = [1, 2, 12_345, 0]
 SHARES = [Estimate(0.0), Estimate(1.0), Estimate(0.5, 0.44, 0.56), Estimate(1e-6, 0.0, 1e-5)]
 
@@ -159,7 +154,9 @@ def test_each_line_stands_in_both_languages_and_reads_well(path: Path, section: 
         if isinstance(line, Mapping):
             assert set(line) - {OF} == set(LANGUAGES), f"{place} lacks a language"
             roots = [{n.partition(".")[0] for n, _ in places(line[k])} for k in LANGUAGES]
-            assert roots[0] ^ roots[1] <= singular(line), f"{place}: other facts in Chinese"
+            # What decides between one and many, which Chinese does not tell apart.
+            numbers = {n for n, spec in places(line["en"]) if spec.startswith("one ")}
+            assert roots[0] ^ roots[1] <= numbers, f"{place}: other facts in Chinese"
     for turn in range(len(FIGURES) * 2):
         facts = made_up(words, turn)
         for place, line in lines(own):
@@ -172,11 +169,6 @@ def test_each_line_stands_in_both_languages_and_reads_well(path: Path, section: 
             with speaking("zh"):
                 said = Facts(words, facts).line(line)
                 assert english_left(said, [*TERMS, "EUR"]) == [], place
-
-
-def singular(line: Mapping[str, str]) -> set[str]:
-    """Return what decides between one and many, which Chinese does not tell apart."""
-    return {n for n, spec in places(line["en"]) if spec.startswith("one ")}
 
 
 def module_of(path: Path) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from promolab.contract.shop import Shop
+from promolab.language import _
 from promolab.results import Result, words_of
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Lateness:
     def sentence(self) -> str:
         """Say what is late and missing of a table that is stale."""
         case = "none" if self.last is None else "stale"
-        facts: dict[str, Any] = {"table": self.table, "last": str(self.last), "case": case}
+        facts: dict[str, Any] = {"table": _(self.table), "last": str(self.last), "case": case}
         facts |= {"late": _span(self.late), "missing": [*map(_span, self.missing)]}
         facts |= {"days": self.late and _length(self.late), "names": self.awaited[:3]}
         facts |= {"more": len(self.awaited) > 3}

@@ -265,7 +265,7 @@ def _constant(choice: Choice) -> Line:
     named = kind_of_word("events", re.sub(r"\d", "", choice.theirs.stem))
     if not bought and named in ("view", "click"):
         return Line("kind", {"value": named}, say("one_kind"))
-    doubt = "" if bought or table_rank("events", choice.theirs.stem) else say("no_buying")
+    doubt = "" if bought or table_rank("events", choice.theirs.stem) else say("no_purchase")
     return Line("kind", {"value": "purchase"}, say("one_kind"), doubt)
 
 

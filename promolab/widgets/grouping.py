@@ -306,7 +306,6 @@ def render(state: SegmentsState, found: Groupings) -> Html:
         shown=chosen.shown,
         stability=chosen.stability,
         known=bool(np.isfinite(chosen.stability.value)),
-        points=len(chosen.points),
         across=chosen.directions[0],
         up=chosen.directions[1],
         several=len(found.tried) > 1,

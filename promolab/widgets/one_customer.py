@@ -189,7 +189,6 @@ def _timeline(index: CustomerIndex, place: int, weeks: int) -> Html:
         sent=len(sent),
         answers=len(answered),
         weeks=weeks,
-        total=float(amounts.sum()),
         day=local_day(index.start, index.shop.zone),
     )
     marks = [Dots(at, amounts, words.say("orders_line"), 0)]
@@ -207,14 +206,14 @@ def _decided(index: CustomerIndex, place: int) -> Html:
     steps, words = index.rows("steps", place), _words(index)
     if steps.empty:
         return absent(words.say("undecided"))
-    by_effect = index.run.metrics.get("plan", {}).get("by_effect") or []
+    measured = index.run.metrics.get("plan", {}).get("by_effect") or []
     rows = steps.sort_values("p_redeemed", ascending=False)
     action = rows["promotion_id"].astype(str)
     rows = rows.assign(
         promotion=[index.names.get(one, one) for one in action],
         adds=action.map(_by_action(index.rows("allocation", place), "value")).astype(float),
         drawn=action.map(_by_action(index.rows("decision_propensities", place), "propensity")),
-        why=[_why_step(s, a, by_effect) for s, a in zip(rows["step"], action, strict=True)],
+        why=[step_words([a], measured)[s] for s, a in zip(rows["step"], action, strict=True)],
     )
     rows["drawn"] = rows["drawn"].astype(float).fillna(0.0)
     return worded_table(words.words["table"], words, rows)
@@ -223,11 +222,6 @@ def _decided(index: CustomerIndex, place: int) -> Html:
 def _by_action(rows: pd.DataFrame, column: str) -> dict[str, float]:
     """Return a column of a customer's rows by promotion or bundle."""
     return dict(zip(rows["action"].astype(str), rows[column], strict=True)) if len(rows) else {}
-
-
-def _why_step(step: str, action: str, by_effect: Any) -> str:
-    said = step_words([action], by_effect)[step]
-    return words_of(__name__, "customer", step=said, held="held" in step).say("why")
 
 
 def _why(index: CustomerIndex, place: int, promotion: str) -> Html:

@@ -103,7 +103,6 @@ def test_what_does_not_fit_is_said_in_a_sentence(table):
         ({"arm": "sentt"}, "no column 'sentt' in the table; did you mean 'sent'"),
         ({"arm": None}, "say which columns are the arm and the outcomes"),
         ({"covariates": ["copy"]}, "covariate 'copy' equals the outcome 'spend'"),
-        ({"control": "nobody"}, "control is 'nobody', which no row of 'sent' has"),
         ({"propensity": 0.5}, "give the chance of the one arm beside the control"),
         ({"propensity": [0.5, 0.3]}, "propensity is a list for the arms"),
         ({"propensity": {"mail": None, "app": 0.2}}, "of the arm 'mail' is None; give a number"),
