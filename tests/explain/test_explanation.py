@@ -9,12 +9,10 @@ import pytest
 
 from promolab.explain.explanation import explain_row
 from promolab.explain.rules import weights_or_rules
-from promolab.language import speaking
 from promolab.model.explanation import shapley_parts
 from promolab.model.response import ResponseModel
 from tests.draws import noise
 from tests.refused import refused
-from tests.wording_lint import english_left
 
 
 def data(n: int = 500, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
@@ -136,14 +134,8 @@ def test_features_that_are_missing_together_are_one_row():
     X.loc[:99, ["orders", "amount"]] = np.nan
     X.loc[50:199, "age"] = np.nan
     y = (rng.random(400) < 0.2 + 0.4 * X["orders"].isna()).astype(int)
-    model = ResponseModel(l2=1.0).fit(X, y)
-    ax = weights_or_rules(model).plot()
+    ax = weights_or_rules(ResponseModel(l2=1.0).fit(X, y)).plot()
     names = [label.get_text() for label in ax.get_yticklabels()]
-    assert "not known: 2 features, each" in names
-    assert "age: not known" in names
+    assert {"not known: 2 features, each", "age: not known"} < set(names)
     assert len(names) == 6  # four features, and what is not known of two together and of one
     assert ax.get_title(loc="left").startswith("Not known: 2 features, each weighs most")
-    with speaking("zh"):
-        ax = weights_or_rules(model).plot()
-        told = "\n".join(label.get_text() for label in ax.get_yticklabels())
-    assert english_left(told, ["hour", "age"]) == []

@@ -167,15 +167,15 @@ def test_wrong_questions_are_answered_with_a_sentence(fitted, known, bought):
     refused("not fitted yet", Recommender().recommend, [1])
 
 
-def test_offers_that_hold_nothing_have_no_best_product_and_one_group_what_sells(known):
-    asked = pd.DataFrame({"row": [0, 1], "offer": ["a", "b"]})
-    assert _best_of(np.ones((2, 3)), asked, {}).empty
-    best = _best_of(np.array([[1.0, 3.0, 2.0], [0.0, 0.0, 1.0]]), asked, {"a": np.array([0, 2])})
-    assert best.to_dict("records") == [{"row": 0, "product": 2, "score": 2.0}]
+def test_of_one_group_alone_what_sells_is_recommended_and_pauses_are_told_in_words(known):
     events, products = known
     alike = products[["product_id"]].assign(department="fuel")
-    model = Recommender("content", **FEW).fit(events, alike, as_of=NOW)
-    sells = Recommender("popularity", **FEW).fit(events, alike, as_of=NOW)
+    model, sells = (
+        Recommender(kind, **FEW).fit(events, alike, as_of=NOW) for kind in ("content", "popularity")
+    )
     assert model.recommend([1], 9)["product_id"].equals(sells.recommend([1], 9)["product_id"])
+    assert _best_of(
+        np.ones((2, 3)), pd.DataFrame({"row": [0], "offer": ["held by none"]}), {}
+    ).empty
     told = "every day, every 3 days, every week, every 6 weeks, every 2 months"
     assert ", ".join(map(every, (0.4, 3, 10.4, 45, 61))) == told
