@@ -30,7 +30,7 @@ STABLE = 0.75
 """Share of the halves from which a feature is stable."""
 EXPECTED_FALSE = 1.0
 """How many stable features may be expected that chance alone picks."""
-MOST_ROWS = 50_000  # rows that are enough to see which features are picked
+MOST_ROWS = 20_000  # contacts that are enough to see which features matter
 LEAST = 10  # customers with a response, and without one
 L2 = 1.0  # so that duplicate columns have a single optimum
 STEPS = np.geomspace(0.9, 0.01, 30)  # of the smallest penalty that leaves nothing
@@ -67,10 +67,16 @@ def importance_out_of_time(
     ------
     InputError
         As `split_in_time` and `permutation_importance`.
+
+    Notes
+    -----
+    Where very many contacts are measured on, some of the customers are drawn, and `Importance` says
+    among how many contacts.
     """
     features = chosen_features(pairs, outcome, columns)
     split = split_in_time(pairs, outcome, since)
-    early, late = pairs.iloc[split.before], pairs.iloc[split.after]
+    measured = split.after[_drawn(pairs["customer_id"].iloc[split.after], 0)]
+    early, late = pairs.iloc[split.before], pairs.iloc[measured]
     fitted = model_maker(model)().fit(
         early[features],
         split.labels[split.before],
@@ -82,12 +88,20 @@ def importance_out_of_time(
     found = permutation_importance(
         fitted,
         late[features],
-        split.labels[split.after],
+        split.labels[measured],
         cluster=late["customer_id"].to_numpy(),
         group=late["promotion_id"].to_numpy(),
         **options,
     )
-    return found.about(split.moment, split.promotions_before, split.promotions_after)
+    among = len(split.after) if len(measured) < len(split.after) else 0
+    return found.about(split.moment, split.promotions_before, split.promotions_after, among)
+
+
+def _drawn(customers: Any, seed: int) -> np.ndarray:
+    """Return which rows are of so many customers, drawn, that about `MOST_ROWS` are left."""
+    unit, names = pd.factorize(np.asarray(customers))
+    place = np.random.default_rng(seed).permutation(len(names))[unit]
+    return np.asarray(place * len(unit) < MOST_ROWS * len(names))
 
 
 @dataclass(frozen=True)
@@ -252,12 +266,9 @@ def _halved(
     The penalty is the least at which two halves drawn beforehand pick at most q features, and q is
     what keeps the expected number of false features at about `EXPECTED_FALSE`.
     """
-    unit = pd.factorize(customers)[0]
+    kept = _drawn(customers, seed)
+    X, labels, unit = X[kept], labels[kept], pd.factorize(customers[kept])[0]
     rng = np.random.default_rng(seed)
-    if len(X) > MOST_ROWS:
-        kept = rng.permutation(int(unit.max()) + 1)[unit] < MOST_ROWS / len(X) * (unit.max() + 1)
-        X, labels = X[kept], labels[kept]
-        unit = np.unique(unit[kept], return_inverse=True)[1]
     _check_customers(unit, labels)
     encoder = Encoder.fit(X, None)
     matrix = encoder.transform(X)

@@ -78,6 +78,8 @@ class Importance(Result):
         Out of time: the model learned from promotions over by then and was measured on later ones.
     promotions_before, promotions_after : int
         How many those were.
+    among : int
+        Rows that there were, where some were drawn; else 0.
     """
 
     frame: pd.DataFrame = field(repr=False)
@@ -90,10 +92,12 @@ class Importance(Result):
     moment: pd.Timestamp | None = None
     promotions_before: int = 0
     promotions_after: int = 0
+    among: int = 0
 
-    def about(self, moment: pd.Timestamp, before: int, after: int) -> Importance:
-        """Return the same, with when it was measured."""
-        return replace(self, moment=moment, promotions_before=before, promotions_after=after)
+    def about(self, moment: pd.Timestamp, before: int, after: int, among: int) -> Importance:
+        """Return the same, with when and among how many rows it was measured."""
+        told = {"promotions_before": before, "promotions_after": after, "among": among}
+        return replace(self, moment=moment, **told)
 
     def facts(self) -> dict[str, Any]:
         """Return the most important feature, how many matter, and what is drawn."""

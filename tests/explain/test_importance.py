@@ -36,9 +36,15 @@ def pairs_of(n: int = 2400, promotions: int = 8, seed: int = 0) -> pd.DataFrame:
 FEATURES = ["strong", "weak", "noise", "city", "length"]
 
 
-def test_what_matters_is_found_by_shuffles_within_promotions() -> None:
+def test_what_matters_is_found_by_shuffles_within_promotions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     pairs = pairs_of()
     found = importance_out_of_time(pairs, columns=FEATURES)
+    monkeypatch.setattr("promolab.compare.selection.MOST_ROWS", found.n // 2)
+    drawn = importance_out_of_time(pairs, columns=FEATURES)
+    assert drawn.among == found.n and drawn.n == pytest.approx(found.n / 2, rel=0.1)
+    assert f"drawn from {found.n:,}" in drawn.summary() and "drawn" not in found.summary()
     table = found.frame.set_index("feature")
     assert table.index[0] == "strong" and table.loc["strong", "ci_low"] > 0.05
     assert table.loc["noise", "ci_low"] < 0 < table.loc["noise", "ci_high"]
