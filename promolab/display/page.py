@@ -231,7 +231,7 @@ def table(
     if len(columns) > 8:
         raise InputError(f"a table has {len(columns)} columns, at most 8 can be read")
     if not len(frame):
-        return absent(otherwise or _("Nothing to list."))
+        return absent(otherwise or _("Nothing to show."))
     formats = _usual_formats(frame, columns) | dict(formats or {})
     # What a shop does not record is said elsewhere: a column of dashes takes room and says nothing.
     columns = {c: title for c, title in columns.items() if frame[c].notna().any()}
@@ -253,12 +253,13 @@ def table(
         f"<tr{' class=marked' if mark else ''}>{''.join(row)}</tr>"
         for mark, row in zip(marks, zip(*cells, strict=True), strict=True)
     )
-    more = ""
+    below = []
     if len(frame) > most:
-        more = _("{shown} of {n} rows. ", shown=most, n=count(len(frame)))
-    text = _(file_text) if file_text else _("All rows as a file")
-    rest = f'<a href="{escape(file)}">{escape(text)}</a>' if file else ""
-    foot = f'<p class="more">{more}{rest}</p>' if more or rest else ""
+        below.append(_("{shown} of {n} rows", shown=most, n=count(len(frame))))
+    if file:
+        text = _(file_text) if file_text else _("All rows as a file")
+        below.append(f'<a href="{escape(file)}">{escape(text)}</a>')
+    foot = f'<p class="more">{" · ".join(below)}</p>' if below else ""
     title = f"<caption>{escape(_(caption))}</caption>" if caption else ""
     rows = f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     # It scrolls sideways where the screen is narrow, by keys as well.
@@ -490,7 +491,7 @@ def _present(
         otherwise and (result.empty if isinstance(result, DataFrame) else result == Html(""))
     ):
         why = otherwise() if callable(otherwise) else _(otherwise)
-        _shown(absent(why or _("Nothing to show here this week.")))
+        _shown(absent(why or _("Nothing to show.")))
     elif isinstance(result, (str, Html)):
         if result not in ("", Html("")):
             # A piece that was made before, in English, is said again.
@@ -525,7 +526,7 @@ def _draw(method: Callable[[], Any], alt: str, said: bool) -> None:
         found = method()
     except InputError as error:
         if said:
-            _shown(say(_("No figure: {why}", why=error)))
+            _shown(say(_("Not shown: {why}.", why=str(error).rstrip("."))))
         return
     if isinstance(found, (str, Html)):
         _shown(say(found) if isinstance(found, str) else found)

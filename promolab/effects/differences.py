@@ -29,7 +29,7 @@ from promolab.effects.learners.aipw import cross_fit, on_treated, worth
 from promolab.effects.learners.base_learners import Logistic
 from promolab.effects.learners.linear import ridge
 from promolab.errors import InputError, nearest
-from promolab.language import _, marked
+from promolab.language import _
 from promolab.results import Estimate, Result, words_of
 from promolab.stats import (
     Dominant,
@@ -45,9 +45,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 
-RANDOMISED = marked("randomised")
-ADJUSTED = marked("adjusted")
-NOT_IDENTIFIED = marked("not identified")
+RANDOMISED, ADJUSTED, NOT_IDENTIFIED = "randomised", "adjusted", "not identified"
 
 # Contacted, others, and others that count after weighting: below, a normal interval lies.
 FEWEST_COMPARED = 50

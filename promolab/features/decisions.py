@@ -17,7 +17,7 @@ from promolab.features.customers import build_features
 from promolab.features.lines import order_lines
 from promolab.features.point_in_time import fixed, joined
 from promolab.features.rounds import before_them, chances_of, complete, known_until, rounds_of
-from promolab.language import _, marked
+from promolab.language import _
 from promolab.wording import count
 
 if TYPE_CHECKING:
@@ -167,14 +167,6 @@ EARLY = {"margin_in_window": "margin", "discount_in_window": "discount"}
 NO_ATTRIBUTES = ("customer_id", "status", "since", "cluster_id")
 """Columns of customers that may have changed since, or say who rather than what a customer is."""
 BY = ("promotion", "kind")
-TOLD_EARLY = marked(
-    "Customers are told apart by the margin of the window alone, as the weeks after it hold more "
-    "chance than effect; averages, and how far differences are believed, are of the whole time."
-)
-LEFT_OUT = marked(
-    "Decisions with only one possible action are left out: {n}, {standing} of them of the standing "
-    "holdout."
-)
 WITHIN = "share_of_arm"
 """Column: the chance of the action taken among those of its arm."""
 KEYS = ("decision_id", "customer_id", "ts", "action", "holdout", "arm", "span", "round", WITHIN)
@@ -278,7 +270,13 @@ def decisions_experiment(
     if soon:
         within = spans.assign(high=spans["high"] - horizon)
         measured = _counted(shop, measured, within, soon)
-        notes.append(_(TOLD_EARLY))
+        notes.append(
+            _(
+                "Customers are told apart by the margin of the window alone, as the weeks after it "
+                "hold more chance than effect; averages, and how far differences are believed, are "
+                "of the whole time."
+            )
+        )
     attributes = attributes_of(shop)
     described = _described(shop, measured, attributes)
     frame = described.order_by(ORDER).execute()
@@ -370,7 +368,14 @@ def _with_a_choice(
     if not certain.any():
         return chosen, chances, notes
     standing = int((frame["holdout"][certain] == "standing").sum())
-    notes.append(_(LEFT_OUT, n=count(certain.sum()), standing=count(standing)))
+    notes.append(
+        _(
+            "Decisions with only one possible action are left out: {n}, {standing} of them of the "
+            "standing holdout.",
+            n=count(certain.sum()),
+            standing=count(standing),
+        )
+    )
     left = ibis.memtable(frame.loc[certain, ["decision_id"]])
     return chosen.anti_join(left, "decision_id").cache(), chances[~certain], notes
 

@@ -147,7 +147,7 @@ def describe(names: Iterable[str] | None = None) -> pd.DataFrame:
 
     Examples
     --------
-    >>> describe(["AUC", "orders"]).word.tolist()
+    >>> describe(["auc", "orders"]).word.tolist()
     ['AUC', 'orders']
     """
     import pandas as pd

@@ -8,7 +8,6 @@ from .spoken import currency_sign as currency_sign
 from .spoken import day_words as day_words
 from .spoken import decimal as decimal
 from .spoken import language as language
-from .spoken import marked as marked
 from .spoken import messages as messages
 from .spoken import month_words as month_words
 from .spoken import own_name as own_name

@@ -99,8 +99,8 @@ def speaking(name: str) -> Iterator[None]:
     Examples
     --------
     >>> with speaking("zh"):
-    ...     _("Customers")
-    '客户'
+    ...     _("Coupons")
+    '优惠券'
     """
     before = language()
     speak(name)
@@ -134,21 +134,18 @@ def recorded() -> str:
 def _(message: str, /, **values: Any) -> str:
     """Return a message in the language that is spoken, its named places filled in.
 
-    A message that `messages` lacks stays English; a test fails for it.
+    A message that neither `messages` nor the names hold stays English; a test fails for it.
 
     Examples
     --------
     >>> _("{name}: nobody is to be contacted.", name="Coupons 18")
     'Coupons 18: nobody is to be contacted.'
     """
-    known = message if language() == ENGLISH else messages().get(message, message)
+    known = message
+    if language() != ENGLISH:
+        known = messages().get(message) or _names()[0].get(message, message)
     told = {name: own_name(one) if isinstance(one, str) else one for name, one in values.items()}
     return remembered(known.format(**told) if told else known, lambda: _(message, **values))
-
-
-def marked(message: str) -> str:
-    """Return a message as it is: it is translated where it is shown, and told apart in English."""
-    return message
 
 
 def remembered(text: str, again: Callable[[], str]) -> str:

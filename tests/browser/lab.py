@@ -40,14 +40,12 @@ def jupyterlab(folder: Path) -> Iterator[str]:
         "JUPYTER_CONFIG_DIR": str(folder / "config"),
         "PYTHONPATH": os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")]),
     }
-    options = ["--no-browser", "--allow-root", f"--port={port}", f"--ServerApp.root_dir={folder}"]
-    options += ["--ServerApp.token=", "--ServerApp.password=", "--ServerApp.ip=127.0.0.1"]
-    options += ["--LabApp.expose_app_in_browser=True"]  # themes are changed without its menu
+    call = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--port={port}"]
+    call += [f"--ServerApp.root_dir={folder}", "--ServerApp.ip=127.0.0.1"]
+    call += ["--ServerApp.token=", "--ServerApp.password="]
+    call += ["--LabApp.expose_app_in_browser=True"]  # themes are changed without its menu
     log = (folder / "server.log").open("w", encoding="utf-8")
-    server = subprocess.Popen(
-        [sys.executable, "-m", "jupyterlab", *options],
-        env=environment, stdout=log, stderr=log, cwd=folder,
-    )  # fmt: skip
+    server = subprocess.Popen(call, env=environment, stdout=log, stderr=log, cwd=folder)
     try:
         address = f"http://127.0.0.1:{port}"
         _wait_for(f"{address}/api", server)
@@ -72,40 +70,33 @@ def _wait_for(address: str, server: subprocess.Popen[bytes]) -> None:
     raise RuntimeError("JupyterLab does not answer; its server.log says why")
 
 
+def run_all(page: Any, address: str, folder: Path, cells: Sequence[str], *tags: str) -> None:
+    """Open a notebook of these cells, of the folder that the server serves, and run all of them."""
+    code = [nbformat.v4.new_code_cell(cell, metadata={"tags": [*tags]}) for cell in cells]
+    made = nbformat.v4.new_notebook(cells=code, metadata={"kernelspec": KERNEL})
+    nbformat.write(made, folder / "trial.ipynb")
+    page.set_default_timeout(WAIT)
+    page.goto(f"{address}/lab/tree/trial.ipynb?reset")
+    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
+    # Run before the kernel is there, it would be asked which one to take.
+    page.locator("#jp-main-statusbar", has_text="| Idle").wait_for()
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+
+
 class LabPage:
     """A notebook that is open in JupyterLab, its cells run: one that fails does not keep the next.
 
-    The server at the address serves the folder; the window is so many pixels wide and high.
+    The server at the address serves the folder.
     """
 
-    def __init__(
-        self,
-        browser: Any,
-        address: str,
-        folder: Path,
-        cells: Sequence[str],
-        size: tuple[int, int] = (1500, 1100),
-    ) -> None:
-        made = nbformat.v4.new_notebook(
-            cells=[
-                nbformat.v4.new_code_cell(code, metadata={"tags": ["raises-exception"]})
-                for code in cells
-            ],
-            metadata={"kernelspec": KERNEL},
-        )
-        nbformat.write(made, folder / "trial.ipynb")
+    def __init__(self, browser: Any, address: str, folder: Path, cells: Sequence[str]) -> None:
         self.folder = folder
-        self.page = browser.new_page(viewport={"width": size[0], "height": size[1]})
-        self.page.set_default_timeout(WAIT)
+        self.page = browser.new_page(viewport={"width": 1500, "height": 1100})
         self.errors: list[str] = []
         self.page.on("console", self._heard)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.goto(f"{address}/lab/tree/trial.ipynb?reset")
-        self.page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
-        # Run before the kernel is there, it would be asked which one to take.
-        self.page.locator("#jp-main-statusbar", has_text="| Idle").wait_for()
-        self.page.get_by_role("menuitem", name="Run", exact=True).click()
-        self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        run_all(self.page, address, folder, cells, "raises-exception")
         self.page.wait_for_function(
             "n => [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]"
             ".filter(e => /^\\[\\d+\\]/.test(e.innerText)).length == n",

@@ -1,9 +1,8 @@
 """A notebook in a real JupyterLab: tables read as on a page, an error is a sentence in sight."""
 
-import nbformat
 import pytest
 
-from tests.browser.lab import KERNEL, WAIT
+from tests.browser.lab import run_all
 
 pytest.importorskip("jupyterlab", reason="the extra lab is not installed")
 
@@ -23,16 +22,8 @@ _LOOKS = """table => Object.fromEntries(["td.text", "td.number", "th.text", "cap
 
 
 def test_a_table_reads_as_on_a_page_and_run_all_stops_where_an_error_is_seen(chromium, lab_server):
-    address, folder = lab_server
-    cells = [nbformat.v4.new_code_cell(code) for code in CELLS]
-    made = nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": KERNEL})
-    nbformat.write(made, folder / "table.ipynb")
     page = chromium.new_page(viewport={"width": 1300, "height": 800})
-    page.set_default_timeout(WAIT)
-    page.goto(f"{address}/lab/tree/table.ipynb?reset")
-    page.locator("#jp-main-statusbar", has_text="| Idle").wait_for()
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    run_all(page, *lab_server, CELLS)
     output = page.locator(".jp-OutputArea-output", has_text="no_such_shop").last
     output.wait_for()
     page.wait_for_function(

@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
+from tests.report.test_small_shop import PAGES as WEEK
+
 axe = pytest.importorskip(
     "axe_playwright_python.base", reason="the extra test is not installed: there is no axe-core"
 )
 SCREEN, PHONE = (1280, 900), (400, 800)
 SCHEMES = ("light", "dark")
-STEPS = "01_data 02_customers 03_segments 04_response 05_uplift".split()
-STEPS += "06_offers 07_policy 08_plan 09_learning".split()
+STEPS = WEEK[1:]
 CHINESE = ["index in Chinese", "weeks in Chinese", "a shop without promotions in Chinese"]
-PAGES = ["index", *STEPS, "weeks", *CHINESE]
+PAGES = [*WEEK, "weeks", *CHINESE]
 A4 = 703  # pixels between the margins of a printed page
 
 _FAULTS = """async () => {
@@ -59,7 +60,7 @@ class Reader:
 def files(small_reports, null_report, chinese_invoices) -> dict[str, Path]:
     """The pages of a week, the list of weeks; some in Chinese."""
     week = small_reports["first"].out / "2017-W44"
-    found = {name: week / f"{name}.html" for name in ("index", *STEPS)}
+    found = {name: week / f"{name}.html" for name in WEEK}
     found["weeks"] = week.parent / "index.html"
     whole = null_report.out
     pages = (whole / "latest" / "index.html", whole / "index.html", chinese_invoices / "index.html")
@@ -218,5 +219,4 @@ def test_a_step_page_is_eight_screens_at_most_and_a_week_weighs_little(reader: R
     for name in STEPS:
         height = reader.opened(name).evaluate("document.documentElement.scrollHeight")
         assert height <= 8 * SCREEN[1], (name, height)
-    weight = sum(reader.files[name].stat().st_size for name in ("index", *STEPS))
-    assert weight < 3_000_000
+    assert sum(reader.files[name].stat().st_size for name in WEEK) < 3_000_000

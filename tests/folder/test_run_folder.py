@@ -76,14 +76,14 @@ def test_numbers_are_merged_sorted_and_keep_their_digits(run):
 
 def test_what_the_first_page_says_is_kept_in_its_language_beside_english_metrics(run):
     def told():
-        return {"why": _("Nothing to list."), "n": 3}
+        return {"why": _("Nothing to show."), "n": 3}
 
     write_json(run.path / "manifest.json", {"parameters": {"week": str(run.week), "lang": "zh"}})
     for plan in ({"customers": 9}, None, {"customers": 4}):
         run.record("plan", plan)
     run.record("why", told)
-    assert run.metrics["why"] == {"why": "Nothing to list.", "n": 3}
-    assert run.spoken == {"plan": {"customers": 4}, "why": {"why": "没有可列出的内容。", "n": 3}}
+    assert run.metrics["why"] == {"why": "Nothing to show.", "n": 3}
+    assert run.spoken == {"plan": {"customers": 4}, "why": {"why": "没有可显示的内容。", "n": 3}}
     run.record("why", None)
     run.record("why", {"n": 1})
     assert run.spoken["why"] == {"n": 1} == run.metrics["why"]

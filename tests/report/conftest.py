@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import os
 import sys
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ import nbformat
 import pytest
 
 from promolab.report.running.execute import Kernels, WarmProcess
+from promolab.report.running.run import run_report
 from tests.in_process import without_kernels
 from tests.made_reports import SECRET
 
@@ -177,11 +179,24 @@ def warm_kernels(monkeypatch, warm):
     monkeypatch.setattr("promolab.report.running.execute.WarmProcess", Shared)
 
 
+def ended(pid: int, within: float = 10.0) -> bool:
+    """Wait for a process to end, and tell whether it did."""
+    until = time.monotonic() + within
+    while time.monotonic() < until:
+        try:
+            status = Path(f"/proc/{pid}/status").read_text()
+        except OSError:
+            return True
+        # A kernel that is over stays a name until what forked it forks the next one.
+        if "\nState:\tZ" in status:
+            return True
+        time.sleep(0.05)
+    return False
+
+
 @pytest.fixture
 def toy(monkeypatch, notebooks, warm_kernels):
     """Return a function that makes the toy report."""
-    from promolab.report.running.run import run_report
-
     monkeypatch.setattr("promolab.sources.load_shop", load_toy)
     return lambda out, **options: run_report(out=out, notebooks=notebooks, **options)
 
@@ -194,8 +209,6 @@ def toy_here(toy):
 
 
 def _made(folder: Path, notebooks: Path, **options: Any) -> Path:
-    from promolab.report.running.run import run_report
-
     with without_kernels(painted=True) as patch:
         patch.setattr("promolab.sources.load_shop", load_toy)
         patch.setenv("PROMOLAB_KEY", SECRET)

@@ -8,14 +8,13 @@ import pytest
 
 from promolab.abtest import smallest_effect
 from promolab.campaign.outlook.economics import LaunchEconomics
-from promolab.campaign.spending.allocation_result import SameForAll
 from promolab.contract import Settings
 from promolab.report.pages.choice import SAME, SEND, SKIP, TEST, Choice, MoneyHeadline
 from promolab.results import Estimate
 from promolab.wording import money
 from tests.made_up import shop_of
-from tests.report.test_campaign_blocks import text_of
-from tests.report.test_launch_figures import ROW
+from tests.page_policy import text_of
+from tests.report.test_launches import ROW
 
 MONDAY = pd.Timestamp("2017-10-30 04:00")
 ONE = replace(
@@ -54,7 +53,7 @@ def test_the_figures_speak_for_a_test_where_half_of_the_list_would_tell():
     assert choice(dear).advice()[0] == TEST and "marked" in choice(dear).block().text
     cheap = replace(ONE, break_even=Estimate(sees * 0.99, 0.0, sees, 9))
     assert choice(cheap).advice()[0] == ""
-    assert "the choice is yours" in text_of(choice(cheap).block())
+    assert "the choice is yours" in text_of(choice(cheap).block().text)
 
 
 @pytest.mark.parametrize(
@@ -98,8 +97,8 @@ def test_one_cost_is_one_figure_wherever_the_page_says_it():
     cost = {"value": 1634.8, "ci_low": 1210.0, "ci_high": 2080.0}
     told = {"by_effect": True, "customers": 9_000, "budget": 1995.0, "cost": cost}
     told["answer"] = ANSWER | {"spend": 1634.8}
-    same = {"name": "Coupons 18", "spend": 1634.8, "error": 435.0, "profit": ANSWER["profit"]}
-    told["same_for_all"] = same | {"as_good": False}
+    told["same_for_all"] = {"name": "Coupons 18", "spend": 1634.8, "error": 435.0}
+    told["same_for_all"] |= {"profit": ANSWER["profit"], "as_good": False}
     found = choice(replace(ONE, cost=Estimate(**cost, n=9)), told)
     assert found.headline.tiles()[2].text == "1,630 USD [1,210, 2,080]"
     sent, one = found.rows()[:2]
@@ -139,18 +138,6 @@ def test_the_page_opens_with_the_money_answer_and_four_tiles_say_it_in_figures()
     assert more == "the next 1,000 CNY would add 310 CNY [100, 500]" and "do nothing" in counted
     assert not MoneyHeadline({}, 0, "CNY")
     assert not MoneyHeadline({"by_effect": False}, 0, "CNY")
-
-
-def test_the_same_offer_for_all_stands_beside_the_plan():
-    found = Estimate(18e3, 11e3, 25e3), Estimate(300, -2e3, 3e3)
-    same = SameForAll("C", "Coupons C", 9_000.0, *found)
-    told = headline().policy | {"same_for_all": same.to_dict()}
-    assert MoneyHeadline(told, 8_210, "CNY").sentence().endswith("simpler. It is recommended.")
-    assert same.as_good and "Coupons C, would cost 9,000" in same.summary()
-    odd = replace(same, spend=1634.8, error=435.0)
-    assert "would cost 1,630 USD and add" in replace(odd, currency="USD").summary()
-    worse = replace(same, ahead=Estimate(3e3, 1e3, 5e3))
-    assert not worse.as_good and "the plan adds 3,000 [1,000, 5,000] more." in worse.summary()
 
 
 @pytest.mark.parametrize(("loss", "text"), [(0.001, "less than 1 %"), (0.0, "0 %"), (1.0, "99 %")])

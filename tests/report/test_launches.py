@@ -1,5 +1,6 @@
-"""The promotions that start: a table each while they are few, one for all where they are many."""
+"""The promotions that start: tiles, a table each while they are few, one for all of many."""
 
+import math
 import re
 from dataclasses import replace
 
@@ -7,14 +8,58 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.campaign.outlook.economics import LaunchEconomics
+from promolab.campaign.outlook.economics import LaunchEconomics, PromotionEconomics
+from promolab.contract.operations import StatedRate as Rate
 from promolab.folder import RunFolder, write_json
 from promolab.report.pages.launches import MOST_APART, launching
+from promolab.results import Estimate
 from promolab.weeks import Week
-from tests.report.test_launch_figures import ROW
 
+ROW = PromotionEconomics(
+    promotion_id=18,
+    name="Coupons 18",
+    contacts=925,
+    held=107,
+    redemptions=Estimate(158.0, 77.0, 322.0, 10),
+    discount=Estimate(507.0, 190.0, 1353.0, 10),
+    cost=Estimate(507.0, 190.0, 1353.0, 10),
+    break_even=Estimate(2.19, 0.82, 5.85, 925),
+    margin_rate=Rate(0.25, True),
+    contact_cost=Rate(0.0, True),
+    coupon_cost=Rate(0.0, False),
+    funder_share=0.0,
+    sales_sd=403.0,
+    sales_correlation=0.0,
+    visible=115.3,
+    anyway_list=Estimate(0.94, 0.92, 0.95, 925),
+    anyway_redeemers=Estimate(0.97, 0.96, 0.98, 925),
+    days=56.0,
+    discount_basis="A redeemer took 3.21 off in 3 past promotions (coupons of <b>A</b>).",
+    currency="USD",
+)
 MONDAY = pd.Timestamp("2017-10-30 04:00")
 KINDS = ("coupon", "limited_time_discount", "recommendation")
+
+
+def test_tiles_above_the_fold_are_in_the_words_of_the_kind() -> None:
+    tiles = LaunchEconomics((ROW,)).tiles(900)
+    labels = "Customers to contact|Expected redemptions|Expected discount cost|"
+    labels += "Break-even extra sales per contact"
+    assert "|".join(t.label for t in tiles) == labels and tiles[0].value == 900.0
+    assert [t.text for t in tiles[1:3]] == ["160 [80, 320]", "500 USD [200, 1,400]"]
+    assert tiles[3].text == "2.2 USD [0.8, 5.8]" and tiles[3].note.startswith("assumed: margin")
+    assert all(t.of == "18" for t in tiles[1:])
+    discount = replace(ROW, promotion_id=19, name="Discount 19", kind="limited_time_discount")
+    both = LaunchEconomics((ROW, discount)).tiles()
+    assert both[1].label == "Expected responses" and "coupon" not in both[2].note
+    (only,) = LaunchEconomics(()).tiles()
+    assert (only.text, only.value, only.note) == ("0", 0.0, "nothing starts")
+    nothing = Estimate(math.nan)
+    dark = replace(ROW, discount=nothing, cost=nothing, break_even=nothing, visible=math.nan)
+    tiles = LaunchEconomics((dark,)).tiles()
+    assert tiles[2].value is None and tiles[3].value is None
+    told = " ".join([*(f"{t.text}{t.note}" for t in tiles), dark.to_table().text])
+    assert "nan" not in told.lower() and "&lt;b&gt;A&lt;/b&gt;" in told
 
 
 def page(folder, names, *, sizes=1, nobody=(), policy=None, gains=(1.0, 2.0), days=7) -> str:
@@ -113,7 +158,7 @@ def test_what_chose_the_customers_is_said_once_for_all(tmp_path):
     html = page(tmp_path / "both", ["A", "B"], policy={"A": chosen, "B": drawn})
     assert (
         "Make 40 contacts where a promotion adds most for what it costs, and 48 that chance "
-        "drew; cost 15 USD [13, 17]. By what they add: Offer A 40 of 44."
+        "drew; cost 15 USD [13, 17]."
     ) in html
     html = page(tmp_path / "chance", ["A", "B"], policy={"A": drawn, "B": drawn})
     assert "Make 88 contacts, all drawn by chance to learn from; cost 10.0 USD." in html

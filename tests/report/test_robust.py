@@ -7,10 +7,8 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import threading
-import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import duckdb
@@ -19,10 +17,12 @@ import pytest
 
 from promolab import errors
 from promolab.errors import DataError, MissingExtraError, StepError
-from promolab.folder import ReportsFolder, write_json
+from promolab.folder import ReportsFolder
+from promolab.folder.files import whole
 from promolab.report.running import redaction
 from promolab.report.running.run import run_report
 from promolab.report.running.run_start import InputFiles
+from promolab.weeks import Week
 from tests.in_process import without_kernels
 from tests.refused import spoilt
 from tests.report.conftest import load_toy, notebook
@@ -36,7 +36,7 @@ folder = "."
 mood = "calm"
 """
 CODE = """\
-import os, pathlib, time
+import os, pathlib
 from promolab import errors
 from promolab.folder.run_folder import open_run
 run = open_run(folder, week=week)
@@ -69,12 +69,6 @@ if mood == "leak":
     raise ConnectionError(f"cannot connect to {url}; the password is {os.environ['SHOP_PASSWORD']}")
 if mood == "print":
     print("connected with", os.environ["SHOP_PASSWORD"])
-if mood == "slow":
-    pathlib.Path(source, "begun").touch()
-    for _ in range(600):
-        if pathlib.Path(source, "go").exists():
-            break
-        time.sleep(0.1)
 if mood == "touch":
     with open(pathlib.Path(source, "events.csv"), "a") as file:
         file.write("more")
@@ -122,13 +116,9 @@ def shop(tmp_path: Path) -> Path:
 
 def everything(folder: Path) -> dict[str, bytes]:
     """Return all that lies in a reports folder, but for the lock and what says that it failed."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-        and path not in (folder / ".lock", folder / "index.html")
-        and ".failed" not in path.parts
-    }
+    apart = {folder / ".lock", folder / "index.html"}
+    files = {p for p in folder.rglob("*") if p.is_file() and ".failed" not in p.parts} - apart
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 # A full disk.
@@ -185,17 +175,11 @@ def test_a_disk_that_is_full_at_the_end_is_said_too(make, monkeypatch, tmp_path,
     assert set(everything(out)) == set(before) and not list(out.rglob(".*part*"))
 
 
-def test_a_file_that_cannot_be_written_whole_leaves_no_part(tmp_path, monkeypatch):
-    write_json(tmp_path / "a.json", 1)
-
-    def fill(self, *_, **__):
-        self.touch()
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_text", fill)
-    with pytest.raises(OSError, match="No space"):
-        write_json(tmp_path / "a.json", 2)
-    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+def test_a_file_that_cannot_be_written_whole_leaves_no_part(tmp_path):
+    with pytest.raises(OSError, match="full"), whole(tmp_path / "a.json") as part:
+        part.touch()
+        raise OSError("full")
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_the_engine_says_of_a_full_disk_is_understood(tmp_path):
@@ -214,18 +198,18 @@ def test_what_the_engine_says_of_a_full_disk_is_understood(tmp_path):
 # What a notebook raises.
 
 
-@pytest.mark.parametrize("name", ["DataError", "StepError", "MissingExtraError"])
-def test_an_error_of_promolab_is_the_same_outside(make, tmp_path, name):
-    kind = getattr(errors, name)
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        (DataError, "the warehouse does not answer"),
+        (StepError, "the warehouse does not answer"),
+        (MissingExtraError, "an Excel file needs the extra 'excel': pip install 'promolab[excel]'"),
+    ],
+)
+def test_an_error_of_promolab_is_the_same_outside(make, tmp_path, kind, told):
     with pytest.raises(errors.PromolabError) as said:
-        make(tmp_path / "out", name)
-    assert type(said.value) is kind
-    if kind is MissingExtraError:
-        assert str(said.value) == (
-            "01_report: an Excel file needs the extra 'excel': pip install 'promolab[excel]'"
-        )
-    else:
-        assert str(said.value).startswith("01_report: the warehouse does not answer")
+        make(tmp_path / "out", kind.__name__)
+    assert type(said.value) is kind and str(said.value).startswith(f"01_report: {told}")
     assert "Traceback" not in str(said.value) and "failed in cell" not in str(said.value)
 
 
@@ -249,24 +233,20 @@ def test_a_connection_that_drops_is_a_sentence(make, tmp_path, monkeypatch):
 # Files that change.
 
 
-@pytest.mark.parametrize(
-    ("mood", "message"),
-    [("touch", "changed while it was read; run again when"), ("vanish", "went away while it was")],
-)
-def test_a_file_that_changes_while_it_is_read_is_said(make, shop, tmp_path, mood, message):
+def test_a_file_that_changes_while_it_is_read_is_said(make, shop, tmp_path, monkeypatch):
     out = tmp_path / "out"
-    spoilt(rf"events.csv {message}", make, out, mood, source=shop)
-    assert not (out / WEEK).exists() and not list(out.glob(".staging-*"))
 
-
-def test_a_file_that_changes_while_the_shop_is_opened_is_said(make, shop, tmp_path, monkeypatch):
     def load(source, **options):
         opened = load_with_files(source, **options)
         (shop / "events.csv").write_text("customer_id,ts,kind\n1")
         return opened
 
-    monkeypatch.setattr("promolab.sources.load_shop", load)
-    spoilt(r"events.csv changed while it was read", make, tmp_path / "out", source=shop)
+    with monkeypatch.context() as patch:
+        patch.setattr("promolab.sources.load_shop", load)
+        spoilt("events.csv changed while it was read", make, out, source=shop)
+    for mood, message in (("touch", "changed while it was read"), ("vanish", "went away while it")):
+        spoilt(f"events.csv {message}", make, out, mood, source=shop)
+        assert not (out / WEEK).exists() and not list(out.glob(".staging-*"))
 
 
 def test_files_are_told_apart_by_size_time_and_number(tmp_path):
@@ -310,10 +290,7 @@ def test_no_secret_is_in_an_error_of_a_driver(make, tmp_path, monkeypatch):
     monkeypatch.setenv("SHOP_PASSWORD", SECRET)
 
     def load(source, **_):
-        try:
-            raise ConnectionError(f"no login with {SECRET}")
-        except ConnectionError as error:
-            raise kind("the warehouse refuses the login") from error
+        raise kind("the warehouse refuses the login") from ConnectionError(f"with {SECRET}")
 
     monkeypatch.setattr("promolab.sources.load_shop", load)
     for kind in (DataError, ValueError):
@@ -339,36 +316,20 @@ def test_plain_words_stay_on_a_page():
 # Two runs.
 
 
-def test_a_second_run_waits_for_the_first_and_says_so(make, notebooks, shop, tmp_path, capsys):
-    code = (
-        "import sys, promolab.sources\n"
-        "from tests.in_process import without_kernels\n"
-        "from tests.report.test_robust import load_with_files\n"
-        "promolab.sources.load_shop = load_with_files\n"
-        "from promolab.report.running.run import run_report\n"
-        "with without_kernels():\n"
-        f"    run_report(sys.argv[1], out=sys.argv[2], notebooks={str(notebooks)!r},\n"
-        "        parameters={'mood': 'slow'}, wait=0)\n"
-    )
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+def test_a_second_run_waits_for_the_first_and_says_so(make, tmp_path, capsys):
     out = tmp_path / "out"
-    call = [sys.executable, "-c", code, str(shop), str(out)]
-    first = subprocess.Popen(call, env=environment, stderr=subprocess.PIPE, text=True)
-    until = time.monotonic() + 60
-    while not (shop / "begun").exists():
-        assert first.poll() is None and time.monotonic() < until
-        time.sleep(0.05)
-    holder = rf"another run is writing into {out} (process {first.pid}, since 20"
-    with without_kernels():
+    out.mkdir()
+    holder = rf"another run is writing into {out} (process {os.getpid()}, since 20"
+    with without_kernels(), ExitStack() as first:
+        first.enter_context(ReportsFolder(out).locked(Week.parse(WEEK)))
         with pytest.raises(StepError, match=re.escape(holder)) as impatient:
-            make(out, source=shop, wait=0)
+            make(out, wait=0)
         assert str(impatient.value).endswith("week 2017-W44); try again when it is done")
-        threading.Timer(1.0, (shop / "go").touch).start()
-        assert make(out, source=shop, wait=600) == out / WEEK / "index.html"
-    line = "promolab: 01_report: Report (1 of 1)\n"
+        threading.Timer(0.5, first.close).start()
+        assert make(out, wait=600) == out / WEEK / "index.html"
     waits, waited = capsys.readouterr().err.split("\n", 1)
     assert holder in waits and waits.endswith("; waiting until it is done")
-    assert first.communicate()[1] == waited == line and first.returncode == 0
+    assert waited == "promolab: 01_report: Report (1 of 1)\n"
     left = sorted(p.name for p in out.iterdir() if p.name.startswith("."))
     assert left == [".key", ".ledger.duckdb.lock", ".lock"]
 

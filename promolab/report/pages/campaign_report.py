@@ -18,7 +18,7 @@ from promolab.loop.promises import ComparedForecasts
 from promolab.results import Facts, worded_table, words_of
 from promolab.sales import WeeklySales, monthly_cohorts
 from promolab.segmentation import APART, SegmentProfile, advice_words
-from promolab.wording import Answer, answer_to, part_of
+from promolab.wording import Answer, answer_to, listed, part_of
 
 _EMPTY = re.compile(r"<p[^>]*>((?:(?!</p>).)*)</p>", re.DOTALL)
 MOST_NAMED = 4
@@ -105,10 +105,11 @@ def _what_moved(
     began &= promotions["starts_at"].between(since, pd.Timestamp(now), inclusive="left")
     over = (promotions["status"] == "ended") & (promotions["ends_at"] > since)
     told: dict[str, Any] = {"runs": len(running)}
-    for case, rest, rows in (("began", "began_more", began), ("over", "over_more", over)):
+    for case, rows in (("began", began), ("over", over)):
         names = promotions.loc[rows, "name"].tolist()
-        most = MOST_NAMED if len(names) > MOST_NAMED + 1 else len(names)
-        told |= {case: names[:most], rest: len(names) - most}
+        more = len(names) - MOST_NAMED
+        words = _words(names=names[:MOST_NAMED], more=more)
+        told[case] = listed(names) if more <= 1 else words.say("and_more")
     if len(running):
         told["who"] = answer_to(row.kind for row in running.promotions)
         told["new"] = sum(row.observed - row.observed_by(since) for row in running.promotions)
@@ -238,7 +239,7 @@ def what_was_left_out(run: RunFolder) -> Html:
     kept = sum(v["rows_kept"] for v in data)
     out = sum(v["rows_quarantined"] for v in data)
     share = out / max(kept + out, 1)
-    words = _words(n=kept + out, out=out, share=share, few=share < 1e-4)
+    words = _words(n=kept + out, out=out, share=share)
     told = (run.spoken.get("quarantined") or {}).get("sentences", [])
     items = "".join(say(sentence, kind="li").text for sentence in told[:4])
     return join(

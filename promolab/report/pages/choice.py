@@ -15,7 +15,7 @@ from promolab.campaign.past import settles_at
 from promolab.contract import read_operations
 from promolab.display import Html, Tile, join, say
 from promolab.results import Estimate, worded_table, words_of
-from promolab.wording import count, money
+from promolab.wording import count, money, percent
 
 if TYPE_CHECKING:
     from promolab.campaign.outlook import LaunchEconomics, PromotionEconomics
@@ -57,7 +57,7 @@ class MoneyHeadline:
         >>> MoneyHeadline(told, 8_210, "CNY").sentence()
         'Contact 8,210 of 31,500; 42,000 CNY of discounts.'
         """
-        told = words_of(__name__, "money", contacts=self.contacts, **self.policy).say("opens")
+        told = words_of(__name__, "choice", contacts=self.contacts, **self.policy).say("opens")
         # As good as the plan within noise, it is what is recommended.
         same = (self.policy.get("same_for_all") or {}).get("summary")
         return f"{told} {same}" if same else told
@@ -68,29 +68,25 @@ class MoneyHeadline:
         profit, step = estimate_of(answer["profit"]), answer["step"]
         words = words_of(
             __name__,
-            "money",
+            "choice",
             currency=self.currency,
-            contacts=self.contacts,
             customers=self.policy["customers"],
-            profit=profit,
-            cost=self.cost,
-            budget=self.policy.get("budget"),
-            stated="budget" if self.policy.get("budget") is not None else "none",
+            limit=self.policy.get("budget"),
             step=money(step, currency=self.currency, decimals=0 if step >= 1 else None),
             more=estimate_of(answer["next"]),
             next="more" if answer["next"]["value"] > 0 else "nothing",
-            loss=min(loss, 0.99),
-            risk="rare" if 0 < loss < 0.005 else "known",
         )
+        adds, costs = (money(*e.ends, currency=self.currency) for e in (profit, self.cost))
+        risk = words.say("rare") if 0 < loss < 0.005 else percent(min(loss, 0.99), decimals=0)
         values = {
-            "to_contact": (float(self.contacts), "difference"),
-            "adds": (profit.value, "percent"),
-            "costs": (self.cost.value, "percent"),
-            "risk": (loss, "points"),
+            "to_contact": (count(self.contacts), float(self.contacts), "difference"),
+            "adds": (adds, profit.value, "percent"),
+            "costs": (costs, self.cost.value, "percent"),
+            "risk": (risk, loss, "points"),
         }
         return [
-            Tile(words.word(name), words.say(name), value, words.say(f"{name}_note"), change)
-            for name, (value, change) in values.items()
+            Tile(words.say(name), text, value, words.say(f"{name}_note"), change)
+            for name, (text, value, change) in values.items()
         ]
 
 
@@ -140,7 +136,7 @@ class Choice:
             return Html("")
         (act, why), words = self.advice(), words_of(__name__, "choice")
         rows = pd.DataFrame(self.rows())
-        rows = rows.assign(mark=rows["act"] == act, act=rows["act"].map(words.word))
+        rows = rows.assign(mark=rows["act"] == act, act=rows["act"].map(words.say))
         title = say(words.say("title"), kind="h2")
         acts = worded_table(words.words["table"], words, rows)
         return join([title, say(f"{why} {self.budget_words()}"), acts])
@@ -157,8 +153,8 @@ class Choice:
         if same := self._same:
             spend, error = float(same["spend"]), same.get("error", 0.0)
             costs = amount(spend, spend - error, spend + error, bare=True)
-            than = word("as_good" if same["as_good"] else "less_than_plan")
-            rows.append((SAME, str(same["name"]), costs, self._margin(same["profit"]), than))
+            brings = self._margin(same["profit"])
+            rows.append((SAME, str(same["name"]), costs, brings, word("nothing_new")))
         seen = self._sees(first.contacts + first.held - self._half, self._visible)
         rows.append((TEST, half, amount(*map(math.fsum, ends)), word("half_of_it"), seen))
         rows.append((SKIP, count(0), amount(0.0), word("idle"), word("nothing_new")))
@@ -220,7 +216,8 @@ class Choice:
             return self._margin(self._policy["answer"]["profit"])
         found = self.economics.total("redemptions")
         told = {"found": found, "known": math.isfinite(found.value)}
-        return words_of(__name__, "choice", who=self.economics.words, **told).say("brings")
+        words = words_of(__name__, "choice", who=self.economics.words, **told)
+        return words.say("brings") or words.say("unknown")
 
     def _margin(self, told: Mapping[str, float]) -> str:
         amount = self._amount(*(told[name] for name in ("value", "ci_low", "ci_high")))
@@ -233,7 +230,7 @@ class Choice:
         window = self.promotions.loc[rows, ["starts_at", "ends_at"]].iloc[0]
         rules = read_operations(self.shop.settings).attribution
         ends = settles_at(window["starts_at"], window["ends_at"], rules, zone)
-        return words_of(
+        words = words_of(
             __name__,
             "choice",
             day=pd.Timestamp(ends, tz="UTC").tz_convert(zone),
@@ -241,7 +238,8 @@ class Choice:
             held=held,
             name=first.name if len(self.economics) > 1 else "",
             visible=math.isfinite(visible),
-        ).say("sees")
+        )
+        return words.say("sees") or words.say("unknown")
 
     def _amount(self, *ends: float, bare: bool = False) -> str:
         decimals = None if ends[0] else 0

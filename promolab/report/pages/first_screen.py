@@ -55,9 +55,9 @@ def what_data_allow(
     measured : str
         What past decisions tell of effects, in sentences; empty where they tell nothing.
     """
-    case = "measured" if measured else "decisions" if decisions else "unknown"
-    told = _words(effects=case, who=words, measured=measured)
-    return " ".join([how_tested(backtest, words), told.say("adds"), told.say("likely")])
+    told = _words(decisions=decisions, who=words)
+    adds = measured or told.say("adds")
+    return " ".join([how_tested(backtest, words), adds, told.say("likely")])
 
 
 def how_tested(backtest: pd.DataFrame, words: Answer) -> str:
@@ -176,10 +176,8 @@ class CampaignReport:
         last = pd.Timestamp(self.shop.span()[1], tz="UTC")
         until = min(last, pd.Timestamp(self.as_of, tz="UTC")).tz_convert(self.shop.zone)
         terms = read_operations(self.shop.settings).release
-        state = str(self.run.manifest.get("state") or "draft")
         return _words(
-            state=state,
-            called=_words().word(state),
+            called=_words().word(str(self.run.manifest.get("state") or "draft")),
             owner=terms.owner,
             deadline=terms.deadline,
             until=until - pd.Timedelta(seconds=1),
@@ -272,7 +270,7 @@ class CampaignReport:
         customers = self.run.metrics["customers"]
         active, known = customers["active_28d"], customers["customers"]
         words = _words(share=active / known if known else float("nan"), known=known)
-        return Tile(words.word("active"), count(active), float(active), words.say("active_note"))
+        return Tile(words.say("active"), count(active), float(active), words.say("active_note"))
 
     def _told(self) -> list[dict[str, Any]]:
         return [

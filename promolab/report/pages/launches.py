@@ -26,7 +26,7 @@ _Row = dict[Hashable, Any]
 
 
 def _words(**given: Any) -> Facts:
-    return words_of(__name__, "launches", **given)
+    return words_of(__name__, "blocks", **given)
 
 
 def launching(
@@ -136,9 +136,9 @@ class _Launches:
             for row, index in zip(rows, indices, strict=True)
             if index.stands_out
         ]
-        folded = fold(words.word("stand_out"), whom)
+        folded = fold(words.say("stand_out"), whom)
         lists = [self.sizes.of(row["promotion_id"]).to_table() for row in several]
-        sizes = fold(words.word("sizes"), lists)
+        sizes = fold(words.say("sizes"), lists)
         foot = Html(f'<p class="more">{_more()}</p>')
         return join([*self.chosen(rows), table, *(p for p in (folded, sizes) if p.text), foot])
 
@@ -152,27 +152,21 @@ class _Launches:
 
     def chosen(self, rows: list[_Row]) -> list[Html]:
         """Say that what it adds chose its customers, and what they are charged; else nothing."""
-        known = [(row["name"], self.policy.get(str(row["promotion_id"]))) for row in rows]
-        told = [(name, mine) for name, mine in known if mine is not None]
+        known = [self.policy.get(str(row["promotion_id"])) for row in rows]
+        told = [mine for mine in known if mine is not None]
         if not told or self.economics.largest is None:
             return []
-        ends = (sum(m[name] for _n, m in told) for name in ("cost", "cost_low", "cost_high"))
-        chosen = [
-            {"name": name, "n": m["contacts"] - m["by_chance"], "all": m["contacts"]}
-            for name, m in told
-        ]
-        by_effect = sum(one["n"] for one in chosen)  # of a bundle a customer counts for each
-        drawn = sum(m["by_chance"] for _n, m in told)
+        ends = (sum(mine[name] for mine in told) for name in ("cost", "cost_low", "cost_high"))
+        # Of a bundle a customer counts for each.
+        every, drawn = (sum(mine[name] for mine in told) for name in ("contacts", "by_chance"))
         words = _words(
             currency=self.economics.largest.currency,
             cost=Estimate.of(ends),
             drawn=drawn,
-            by_effect=by_effect,
-            contacts=by_effect or drawn,
-            case="chance" if not by_effect else "alike" if self.alike else "most",
-            chosen=[one for one in chosen if one["n"]] if by_effect and len(rows) > 1 else [],
+            contacts=every - drawn or drawn,
+            case="chance" if every == drawn else "alike" if self.alike else "most",
         )
-        return [say(" ".join(filter(None, [words.say("make"), words.say("by_what")])))]
+        return [say(words.say("make"))]
 
     @cached_property
     def alike(self) -> bool:
@@ -201,10 +195,10 @@ class _Launches:
 
 
 def _more() -> str:
-    return f'<a href="08_plan.html">{escape(_words().word("more"))}</a>'
+    return f'<a href="08_plan.html">{escape(_words().say("more"))}</a>'
 
 
 def _offered(row: _Row) -> str:
     products: Any = 0 if pd.isna(row["products"]) else row["products"]
-    many = words_of(__name__, "blocks", products=products).say("of_products")
+    many = _words(products=products).say("of_products")
     return "".join(f" · {part}" for part in (row.get("terms", ""), many) if part)

@@ -82,7 +82,7 @@ class WeekOffers(Result):
         told = [offers.summary() for offers in self.offers]
         told += [self.say("no_offers", called=self._called(p)) for p in self.without]
         told += [self.say("unranked_line", called=self._called(p)) for p in self.unranked]
-        told = told or [self.say("nothing_planned")]
+        told = told or [self.say("none_starts")]
         if self.offers and isinstance(self.past, PastOffers):
             told.append(self.past.opening())
         return "\n".join(told)
@@ -149,10 +149,7 @@ class WeekOffers(Result):
         )
         if isinstance(board, Html):
             return board
-        drawn = [
-            picture(board.plot(among=among), self.say("methods_alt", among=among))
-            for among in ("repeat", "new")
-        ]
+        drawn = [_picture(board.plot(among=among)) for among in ("repeat", "new")]
         figures = fold(self.say("figures"), [board.to_table()])
         return join([say(board.summary()), *drawn, say(board.note()), figures])
 
@@ -171,8 +168,7 @@ class WeekOffers(Result):
         pieces += [fold(offers.called, self._lists_of(offers)[1:]) for offers in rest]
         if isinstance(self.past, PastOffers):
             pieces.append(say(self.say("before_head"), "h3"))
-            drawn = picture(self.past.plot(), self.say("past_alt"))
-            pieces += [say(self.past.summary()), drawn]
+            pieces += [say(self.past.summary()), _picture(self.past.plot())]
         return join(pieces)
 
     def _lists_of(self, offers: Offers) -> list[Html]:
@@ -202,12 +198,12 @@ class WeekOffers(Result):
         orders = self.graph.past.orders_of()
         few = int(((orders > 0) & (orders <= FEW_ORDERS)).sum())
         everybody = pd.Index(self.shop.customers.customer_id.execute()).unique()
-        named, none = len(everybody), int((~everybody.isin(self.graph.past.customers)).sum())
-        served = self.say("served", named=named, none=none, few=few, most=FEW_ORDERS, any=few > 0)
+        none = int((~everybody.isin(self.graph.past.customers)).sum())
+        given = {"named": len(everybody), "none": none, "few": few, "most": FEW_ORDERS}
+        served = [self.say(name, **given) for name in ("new_customers", "few_orders")]
         products = tried(past_new_products, self.graph)
         told = products if isinstance(products, Html) else say(products.summary())
-        heads = [say(self.say(f"{n}_head"), "h3") for n in ("customers", "products")]
-        return join([heads[0], say(served), heads[1], told])
+        return join([*(say(line) for line in served if line), told])
 
     def method(self) -> Html:
         """Say how lists are made, and what they are not."""
@@ -219,6 +215,11 @@ class WeekOffers(Result):
         self.run.write_table("offers", self.to_frame(), by=by)
         self.run.record("offers", None)
         self.run.record("offers", self.to_dict())
+
+
+def _picture(ax: Any) -> Html:
+    """Return a figure whose title is its text, too."""
+    return picture(ax, ax.get_title("left"))
 
 
 @dataclass(frozen=True)
@@ -327,10 +328,7 @@ def _unlike(graph: ProductGraph, customers: Any) -> list[tuple[Any, str, int]]:
     if len(ever):
         found = {ever.index[-1]: "most"}
         found.setdefault(ever.index[len(ever) // 2], "usual")
-    fewest = int(ordered.iloc[0])
-    found.setdefault(
-        ordered.index[0], "fewest" if fewest > FEW_ORDERS else "few" if fewest else "none"
-    )
+    found.setdefault(ordered.index[0], "fewest" if ordered.iloc[0] else "none")
     return [(who, case, int(ordered.loc[who])) for who, case in found.items()]
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def _words(**given: Any) -> Facts:
-    return words_of(__name__, "one_page", **given)
+    return words_of(__name__, "screen", **given)
 
 
 _ROOM, _TILE_ROOM = 0.85 * 11.7 * 72, 0.18 * 11.7 * 72  # points, of the sheet and of a tile
@@ -44,7 +44,7 @@ def one_page(screen: CampaignReport) -> Figure:
         figure = plt.figure(figsize=(11.7, 8.3), layout="none")
         week = screen.run.week
         words = _words(shop=screen.shop.settings.name, week=str(week), days=week.label())
-        figure.text(0.05, 0.955, words.say("name"), fontsize=16, fontweight="bold")
+        figure.text(0.05, 0.955, words.say("heading"), fontsize=16, fontweight="bold")
         first = [
             plots.wrapped(close_up(text), _ROOM, 8.8) for text in [screen.status(), *screen.caveats]
         ]
@@ -61,7 +61,6 @@ def one_page(screen: CampaignReport) -> Figure:
         else:
             _segments(screen.run, left)
         screen.sales.plot(right)
-        figure.text(0.05, 0.025, words.say("brackets"), fontsize=8, color=plots.MUTED)
     return figure
 
 
@@ -102,7 +101,7 @@ def _tiles(figure: Any, screen: CampaignReport) -> None:
 def _funnel(funnel: pd.DataFrame, by_effect: Collection[str], ax: Axes) -> None:
     row = funnel.sort_values(["to_contact", "promotion_id"], ascending=[False, True]).iloc[0]
     steps = step_words([row.get("action", "")], by_effect)
-    left, labels, values = int(row["active"]), [_words().word("active")], [int(row["active"])]
+    left, labels, values = int(row["active"]), [_words().say("everybody")], [int(row["active"])]
     for step in list(steps)[:-1]:
         if row.get(step, 0):  # an older week lacks newer steps
             left -= int(row[step])
@@ -123,5 +122,4 @@ def _segments(run: RunFolder, ax: Axes) -> None:
         text=[count(n) for n in sizes],
         ax=ax,
     )
-    ax.set_title(_words().word("segments"), loc="left")
-    ax.set_xlabel(_words().word("customers"))
+    ax.set_title(_words().say("segments"), loc="left")

@@ -155,10 +155,8 @@ def reuse_segments(
             told = str(error).replace(str(path), MODEL_FILE)
             missed.append(_missed(week, "unusable", error=told))
             continue
-        if other := _other_than_asked(model, segmenter):
-            there = {"method": model.method, "k": model.k or 0}
-            asked = {"other_method": segmenter.method, "other_k": segmenter.k or 0}
-            missed.append(_missed(week, other, **there, **asked))
+        if _other_than_asked(model, segmenter):
+            missed.append(_missed(week, "other"))
             break
         if (model.k or 0) > 1:  # a single one says nothing of anybody
             run.wrote(placed.save(run.path / MODEL_FILE))
@@ -171,18 +169,14 @@ def reuse_segments(
 
 def _missed(week: Week, case: str, **facts: Any) -> str:
     """Say why the segments of a week are not carried on."""
-    return words_of(__name__, "SegmentsModel", week=str(week), case=case, **facts).say("missed")
+    return words_of(__name__, "SegmentsModel", week=str(week), **facts).say(case)
 
 
-def _other_than_asked(there: Segmenter, asked: Segmenter) -> str:
-    """Return in what segments are others than those asked for; empty where they are not."""
-    if there.method != asked.method:
-        return "method"
-    if asked.k and there.k != asked.k:
-        return "k"
-    if asked.columns is not None and list(asked.columns) != list(there.columns or ()):
-        return "columns"
-    return ""
+def _other_than_asked(there: Segmenter, asked: Segmenter) -> bool:
+    """Tell whether segments are others than those asked for."""
+    if there.method != asked.method or (asked.k and there.k != asked.k):
+        return True
+    return asked.columns is not None and list(asked.columns) != list(there.columns or ())
 
 
 def _folder_of(run: RunFolder, week: Week) -> Path:

@@ -86,7 +86,11 @@ def look(lang: str = "en") -> dict[str, Any]:
         "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
         f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     )
-    words = {"filter": _("Filter the rows"), "shown": _("{} of {} rows"), "sort": _("sort by {}")}
+    words = {
+        "filter": _("Filter the rows"),
+        "shown": _("{shown} of {n} rows", shown="{}", n="{}"),
+        "sort": _("sort by {}"),
+    }
     shared = {"css": css, "script": script, "policy": policy, "contents": _CONTENTS}
     return {"lang": lang, "words": words, **shared}
 
@@ -217,7 +221,7 @@ def _page(notebook: NotebookNode, step: Step, steps: Sequence[Step], week: Week,
         template_name="promolab",
     )
     page = {
-        "title": f"{notebook.metadata.get('title') or _(step.title)} · {shop} · {week}",
+        "title": f"{notebook.metadata.get('title') or _title(step)} · {shop} · {week}",
         "say": _,
         "shop": shop,
         "week": str(week),
@@ -231,7 +235,7 @@ def _page(notebook: NotebookNode, step: Step, steps: Sequence[Step], week: Week,
         "notebook_style": NOTEBOOK_STYLE,
     }
     exporter.environment.globals |= {"page": page, "look": look(page_language())}
-    arranged = _arranged(_translated(notebook, step.stem))
+    arranged = _arranged(_translated(notebook))
     code = (cell.source for cell in arranged.cells if cell.cell_type == "code")
     page["codes"] = [source for source in code if source.strip()]
     made = str(exporter.from_notebook_node(arranged)[0])
@@ -247,27 +251,35 @@ def _words(**given: Any) -> Facts:
 
 
 @cache
-def chinese_cells() -> dict[str, dict[str, str]]:
-    """Return the Chinese of text cells by notebook and cell, and of headings that several have."""
+def chinese_cells() -> dict[str, str]:
+    """Return the Chinese of text cells by cell, and of headings that several have by their text."""
     text = Path(__file__).with_name("notebooks_zh.toml").read_text(encoding="utf-8")
     return tomllib.loads(text)
 
 
-def _translated(notebook: NotebookNode, stem: str) -> NotebookNode:
+def _translated(notebook: NotebookNode) -> NotebookNode:
     """Return a notebook whose text cells are in the language that is spoken."""
     if language() == ENGLISH:
         return notebook
     spoken, known = copy.deepcopy(notebook), chinese_cells()
     for cell in spoken.cells:
         if cell.cell_type == "markdown":
-            heading = known["headings"].get(cell.source, cell.source)
-            cell["source"] = known.get(stem, {}).get(str(cell.get("id")), heading)
+            heading = known.get(cell.source, cell.source)
+            cell["source"] = known.get(str(cell.get("id")), heading)
     return spoken
+
+
+def _title(step: Step) -> str:
+    """Return a step's title, which is that of its first cell, in the language that is spoken."""
+    known = {} if language() == ENGLISH else chinese_cells()
+    told = (known[cell.id] for cell in step.notebook.cells if cell.get("id") in known)
+    title, *_rest = next(told, step.title).splitlines()
+    return title.lstrip("# ").split(" · ")[-1]
 
 
 def _links(step: Step, steps: Sequence[Step]) -> list[dict[str, Any]]:
     ordered = sorted(steps, key=lambda s: (not s.is_report, s.stem))
-    named = [(_("Report") if s.is_report else _(s.title), s.page, s is step) for s in ordered]
+    named = [(_("Report") if s.is_report else _title(s), s.page, s is step) for s in ordered]
     every = [*named, (_("All weeks"), "../index.html", False)]
     return [dict(zip(("text", "href", "here"), link, strict=True)) for link in every]
 

@@ -3,11 +3,11 @@
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 
 from promolab.report.running.execute import FORKS, WarmProcess
+from tests.report.conftest import ended
 
 pytestmark = pytest.mark.skipif(not FORKS, reason="kernels are forked on Linux")
 
@@ -25,23 +25,11 @@ with kernels() as made:
 """
 
 
-def is_there(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
 def test_the_kernels_of_a_killed_run_end(tmp_path):
-    killed = subprocess.run(
-        [sys.executable, "-c", KILLED], cwd=tmp_path, capture_output=True, text=True
-    )
+    call = [sys.executable, "-c", KILLED]
+    killed = subprocess.run(call, cwd=tmp_path, capture_output=True, text=True)
     assert killed.returncode == -9, killed.stderr
-    until = time.monotonic() + 60
-    while is_there(int(killed.stdout)) and time.monotonic() < until:
-        time.sleep(0.2)
-    assert not is_there(int(killed.stdout))
+    assert ended(int(killed.stdout), within=60)
 
 
 def test_a_kernel_that_was_killed_is_over_and_another_one_starts(tmp_path):

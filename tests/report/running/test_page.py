@@ -1,18 +1,18 @@
-"""Pages stand alone: nothing loaded, nothing run, code on one click."""
+"""Pages stand alone: nothing loaded, nothing run, code on one click; and the list of weeks."""
 
 import base64
-import io
 import re
+import shutil
 
 import nbformat
-import pytest
 
 from promolab.display import absent
-from promolab.report.running.page import _short, chinese_cells, render_page
-from promolab.report.running.steps import Step
+from promolab.folder import ReportsFolder, write_json
+from promolab.report.running.page import _short, chinese_cells, render_page, write_index
+from promolab.report.running.steps import Step, read_steps
 from promolab.weeks import Week
+from tests.in_process import value_of
 from tests.page_policy import Page, but_its_own_script
-from tests.refused import refused
 
 WEEK = Week(2017, 44)
 
@@ -35,71 +35,38 @@ def render(*cells, page="03_segments.html", lang="en", **metadata):
     return render_page(notebook, step, [step, other], week=WEEK, shop="Smith <& Sons>", lang=lang)
 
 
-def all_pages(published):
-    return [*published.glob("*.html"), *(published / "2017-W44").glob("*.html")]
+def test_code_is_one_click_away_on_a_step_which_links_to_the_other_pages(published):
+    html = (published / "2017-W44" / "01_data.html").read_text()
+    step = Page(html)
+    seen, hidden = step.outside("style", "script", "details"), step.outside("style", "script")
+    assert "write_table" in hidden and "write_table" not in seen and "seed = 0" not in seen
+    assert [attrs.get("open", "closed") for attrs in step.all("details")] == ["closed"]
+    assert html.rindex("</table>") < html.index("Show the code") < html.index("</main>")
+    links = [(a["href"], a.get("aria-current")) for a in step.all("a") if "id" not in a]
+    assert links[:3] == [("index.html", None), ("01_data.html", "page"), ("../index.html", None)]
+    assert "<title>Data · Toy &amp; Co · 2017-W44</title>" in html
 
 
-def test_a_page_may_do_nothing_but_show_itself(published):
-    pages = all_pages(published)
-    assert len(pages) == 3
-    for path in pages:
-        page = Page(but_its_own_script(path.read_text()))
-        assert not any(name.startswith("on") for _, attrs in page.tags for name in attrs)
-        policy = page.all("meta")[1]["content"]
-        assert policy.startswith("default-src 'none'; img-src data:;")
-        assert "script-src 'sha256-" in policy and "unsafe-eval" not in policy
-        for href in (attrs["href"] for attrs in page.all("a")):
-            assert href.startswith("#") or (path.parent / href).exists(), href
-
-
-def test_code_is_one_click_away_on_a_step_and_absent_from_the_report(published):
-    step = Page((published / "2017-W44" / "01_data.html").read_text())
-    hidden = step.outside("style", "script")
-    assert "write_table" in hidden and "PARAMETERS" not in hidden
-    assert "write_table" not in step.outside("style", "script", "details")
-    assert "seed = 0" not in step.outside("style", "script", "details")
-    assert len(step.all("details")) == 1  # of a section all code is behind one click
-    assert all("open" not in attrs for attrs in step.all("details"))
+def test_the_report_shows_no_code_its_pictures_carry_text_and_money_is_no_formula(published):
     report = (published / "2017-W44" / "index.html").read_text()
     assert "run.read_table" not in report and "<details" not in report
     assert 'href="notebooks/10_campaign_report.ipynb"' in report
-
-
-def test_pictures_carry_their_text_headings_can_be_linked_to_and_money_is_no_formula(published):
-    page = Page((published / "2017-W44" / "index.html").read_text())
-    (image,) = page.all("img")
+    (image,) = Page(report).all("img")
     assert image["alt"] == 'Half of the list holds "most" of the redeemers'
     assert image["width"] == "288"
     assert base64.b64decode(image["src"].partition(",")[2])[:4] == b"\x89PNG"
-    report = (published / "2017-W44" / "index.html").read_text()
     assert re.search(r'<h2 id="Customers-cost-\$5,-not-\$6">Customers cost \$5, not \$6', report)
 
 
 def test_markup_in_the_data_stays_text():
-    html = render(code("", shown(text_plain="<script>alert(1)</script> & co")))
+    html = render(code("", shown(text_plain="<script>alert(1)</script> & co")), title="Found")
     assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; co" in html
-    assert "week 2017-W44 (30 Oct – 5 Nov)" in html and "Smith &lt;&amp; Sons&gt;" in html
-
-
-def test_links_between_pages_and_title(published):
-    step = Page((published / "2017-W44" / "01_data.html").read_text())
-    links = [(a["href"], a.get("aria-current")) for a in step.all("a") if "id" not in a]
-    assert links[:3] == [("index.html", None), ("01_data.html", "page"), ("../index.html", None)]
-    assert (
-        "<title>Data · Toy &amp; Co · 2017-W44</title>"
-        in (published / "2017-W44" / "01_data.html").read_text()
-    )
-    assert "<title>Found · Smith" in render(title="Found")
+    assert "week 2017-W44 (30 Oct – 5 Nov)" in html and "<title>Found · Smith &lt;&amp; So" in html
 
 
 def test_what_only_a_script_could_show_is_left_out():
-    widget = nbformat.v4.new_output(
-        "display_data",
-        {
-            "application/vnd.jupyter.widget-view+json": {"model_id": "1"},
-            "text/html": "<p>static form</p>",
-        },
-    )
+    form = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}}
+    widget = nbformat.v4.new_output("display_data", form | {"text/html": "<p>static form</p>"})
     script = nbformat.v4.new_output("display_data", {"application/javascript": "steal()"})
     noise = nbformat.v4.new_output("stream", name="stderr", text="a warning")
     html = render(code("x", widget, script, noise), widgets={"state": "LARGE"})
@@ -107,41 +74,13 @@ def test_what_only_a_script_could_show_is_left_out():
     assert "steal" not in html and "a warning" not in html and "LARGE" not in html
 
 
-def test_equal_notebooks_give_equal_pages_tables_keep_their_html_and_svg_is_embedded():
+def test_tables_keep_their_html_and_svg_is_embedded():
     html = render(
         code("x", shown(text_html="<table><tr><td>1</td></tr></table>", text_plain="1")),
         code("y", nbformat.v4.new_output("display_data", {"image/svg+xml": "<svg/>"})),
     )
     assert "<td>1</td>" in html and "<pre>1</pre>" not in html
     assert base64.b64encode(b"<svg/>").decode() in html
-    cells = [code("import os", shown(text_plain="1")), nbformat.v4.new_markdown_cell("# T", id="m")]
-    assert render(*cells) == render(*cells)
-
-
-@pytest.mark.parametrize("form", ["axes", "array", "figure"])
-def test_show_takes_whatever_a_plot_returns(form, capsys):
-    from matplotlib import pyplot
-
-    from promolab.display.figures import show
-
-    figure, axes = pyplot.subplots(1, 2)
-    show({"axes": axes[1], "array": axes, "figure": figure}[form], "What it  says")
-    assert not pyplot.fignum_exists(figure.number)
-
-
-def test_a_figure_needs_its_text():
-    from matplotlib.figure import Figure
-
-    from promolab.display.figures import png, show
-
-    refused("say in a sentence what the figure shows", show, Figure(), "  ")
-    refused("takes Axes or a Figure, not int", show, 3, "a number")
-    figure = Figure(figsize=(2, 1))
-    figure.subplots().plot([1, 2])
-    assert png(figure) == png(figure) and b"Software" not in png(figure)
-    from PIL import Image
-
-    assert Image.open(io.BytesIO(png(figure))).size == (288, 144)
 
 
 def headed(source, *tags):
@@ -199,17 +138,6 @@ def test_the_answer_comes_first_details_are_folded_and_what_is_read_stands_last(
     assert not {"Plain", "the answer", "Made from a."} & set(folded)
 
 
-def test_code_stands_once_at_the_end_of_a_page() -> None:
-    parts = [
-        part
-        for n in (1, 2)
-        for part in (headed(f"## Part {n}"), code(f"made = {n}", shown(text_plain=str(n))))
-    ]
-    page = render(*parts)
-    assert page.count("Show the code") == 1
-    assert page.rindex("<h2") < page.index("Show the code") < page.index("</main>")
-
-
 def test_a_page_speaks_the_reports_language_and_its_contents_name_subjects_alone() -> None:
     heading = headed("# 03 · Segments")
     heading["id"] = "03-00"
@@ -222,10 +150,101 @@ def test_a_page_speaks_the_reports_language_and_its_contents_name_subjects_alone
 
 
 def test_each_text_cell_of_a_page_stands_in_chinese_with_as_many_paragraphs(repository) -> None:
-    for path in sorted((repository / "notebooks").glob("0[1-9]_*.ipynb")):
-        cells = nbformat.read(path, as_version=4).cells
-        texts = {c.id: c.source for c in cells if c.cell_type == "markdown" and c.source[0] == "#"}
-        chinese, headings = chinese_cells()[path.stem], chinese_cells()["headings"]
-        assert set(chinese) == {n for n, text in texts.items() if text not in headings}, path.stem
-        for name, text in chinese.items():
-            assert text.count("\n\n") == texts[name].count("\n\n"), (path.stem, name)
+    texts, chinese = {}, chinese_cells()
+    for path in sorted((repository / "notebooks").glob("[01][0-9]_*.ipynb"))[1:]:
+        for cell in nbformat.read(path, as_version=4).cells:
+            if cell.cell_type == "markdown" and cell.source[0] == "#":
+                name = cell.source if cell.source in chinese else cell.id
+                assert texts.setdefault(name, cell.source) == cell.source, (path.stem, name)
+    assert set(chinese) == set(texts)
+    assert [n for n, text in chinese.items() if text.count("\n\n") != texts[n].count("\n\n")] == []
+
+
+# The list of weeks, and the notebook that leads to it.
+
+
+def add(out, week, headlines, status="good"):
+    folder = out / week
+    folder.mkdir()
+    (folder / "index.html").write_text("")
+    write_json(folder / "manifest.json", {"status": status})
+    write_json(folder / "metrics.json", {"headlines": headlines})
+
+
+def tile(value, label="Customers", text=None):
+    return {"label": label, "text": text or str(value), "value": value}
+
+
+def rows(html):
+    body = html.partition("<tbody>")[2].partition("</tbody>")[0]
+    cells = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in re.findall(r"<tr>(.*?)</tr>", body)]
+    return [[re.sub(r"<[^>]+>", "", cell) for cell in row] for row in cells]
+
+
+def test_markup_and_damage_in_the_metrics_do_no_harm(tmp_path):
+    write_json(tmp_path / "source.json", {"source": "x", "name": "<b>Shop</b>"})
+    add(tmp_path, "2017-W44", [tile(1, "<script>", "<i>"), "nonsense", {"no": "label"}])
+    add(tmp_path, "2017-W45", {"not": "a list"})
+    (tmp_path / "2017-W45" / "metrics.json").write_text("{broken")
+    html = write_index(ReportsFolder(tmp_path)).read_text()
+    assert "<script" not in but_its_own_script(html)
+    assert "&lt;script&gt;" in html and "&lt;b&gt;Shop" in html
+    assert [row[0][:8] for row in rows(html)] == ["2017-W45", "2017-W44"]
+
+
+def test_weeks_stand_newest_first_with_their_change_and_an_empty_folder_says_so(tmp_path):
+    assert "There is no report yet" in write_index(ReportsFolder(tmp_path)).read_text()
+    add(tmp_path, "2016-W52", [tile(50)])
+    add(tmp_path, "2017-W44", [tile(100), tile(0.2, "Share", "20 %")])
+    add(tmp_path, "2017-W45", [tile(112), tile(None, "Share", "–")])
+    add(tmp_path, "2017-W46", [tile(84), tile(0.2001, "Share", "20 %")])
+    add(tmp_path, "2017-W47", [tile(84.1), tile(0.2, "Share", "20 %")])
+    add(tmp_path, "2017-W48", [tile(1)], status="draft")
+    html = write_index(ReportsFolder(tmp_path)).read_text()
+    assert rows(html) == [
+        ["2017-W47 · 20 – 26 Nov", "84.1 (unchanged)", "20 % (unchanged)", "draft"],
+        ["2017-W46 · 13 – 19 Nov", "84 (−25 %)", "20 %", "draft"],
+        ["2017-W45 · 6 – 12 Nov", "112 (+12 %)", "–", "draft"],
+        ["2017-W44 · 30 Oct – 5 Nov", "100", "20 %", "draft"],
+        ["2016-W52 · 26 Dec 2016 – 1 Jan 2017", "50", "–", "draft"],
+    ]
+    assert 'href="2017-W47/index.html"' in html and "W48" not in html
+    assert html == write_index(ReportsFolder(tmp_path)).read_text()
+
+
+def test_a_figure_has_one_column_in_whichever_language_a_week_was_reported(tmp_path):
+    told = {"Customers to contact": "待触达客户", "Chance of a loss": "亏损概率"}
+    for week, value in (("2017-W43", 100), ("2017-W44", 112), ("2017-W45", 84)):
+        kept = [tile(number, label) for number, label in zip((value, 0.3), told, strict=True)]
+        add(tmp_path, week, kept)
+        if week != "2017-W43":
+            spoken = [one | {"label": told[one["label"]]} for one in kept]
+            write_json(tmp_path / week / "spoken.json", {"headlines": spoken})
+            chinese = {"status": "good", "parameters": {"lang": "zh"}}
+            write_json(tmp_path / week / "manifest.json", chinese)
+    html = write_index(ReportsFolder(tmp_path)).read_text()
+    assert re.findall("<th[^>]*>(.*?)</th>", html)[1:3] == list(told.values())
+    assert [row[1] for row in rows(html)] == ["84 (−25%)", "112 (+12%)", "100"]
+
+
+def test_the_start_is_no_step_and_runs_without_a_report(repository, tmp_path, monkeypatch):
+    shutil.copytree(repository / "notebooks", tmp_path / "notebooks")
+    assert read_steps(tmp_path / "notebooks")[0].stem == "01_data"
+    notebook = nbformat.read(tmp_path / "notebooks" / "00_start.ipynb", as_version=4)
+    monkeypatch.chdir(tmp_path / "notebooks")
+    known: dict[str, object] = {}
+    code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    (shown,) = filter(None, [value_of(source, known) for source in code])
+    assert "../reports/index.html" in shown._repr_html_()
+
+
+def test_the_start_opens_with_its_lists_before_anything_is_run(repository):
+    folder = repository / "notebooks"
+    cells = nbformat.read(folder / "00_start.ipynb", as_version=4).cells
+    written = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    for path in sorted(folder.glob("*.ipynb")):
+        if path.stem != "00_start":
+            row = re.search(rf"(?m)^\| \[{path.stem}\]\({path.name}\) \| (.*) \|$", written)
+            assert row is not None, path.name
+            opening = " ".join(nbformat.read(path, as_version=4).cells[0].source.split())
+            assert row[1] in opening

@@ -1,6 +1,5 @@
 """The line on the terminal, and a command of the shop's that is told how a week went."""
 
-import dataclasses
 import io
 import json
 import re
@@ -9,9 +8,9 @@ from contextlib import closing
 
 import pytest
 
-from promolab import sources
 from promolab.errors import StepError
 from promolab.report.running.run import Progress, notify, say
+from tests.report.conftest import ToySettings, ToyShop
 
 NOTE = "import json, sys; open(sys.argv[1], 'a').write(json.dumps(sys.argv[2:]) + chr(10))"
 
@@ -28,8 +27,8 @@ def test_no_shell_reads_a_command_and_one_that_fails_or_hangs_only_warns(
     tmp_path, monkeypatch, capsys
 ):
     path = tmp_path / "no ted"
-    notify(noting(path, "$(touch x); 'a b'"), "2017-W44", "good", tmp_path / "index.html")
-    assert noted(path) == [["$(touch x); 'a b'", "2017-W44", "good", str(tmp_path / "index.html")]]
+    notify(noting(path, "$(touch x); 'a b'"), "2017-W44", "good", tmp_path)
+    assert noted(path) == [["$(touch x); 'a b'", "2017-W44", "good", str(tmp_path)]]
     notify((), "2017-W44", "good", tmp_path)
     assert capsys.readouterr().err == ""
     monkeypatch.setattr("promolab.report.running.run.TIME_LIMIT", 0.5)
@@ -45,15 +44,10 @@ def test_no_shell_reads_a_command_and_one_that_fails_or_hangs_only_warns(
 @pytest.fixture
 def told(monkeypatch, toy_here, tmp_path):
     """Let the toy shop name a command for both; return what it was told."""
-    calm, path = sources.load_shop, tmp_path / "noted"
+    path = tmp_path / "noted"
     commands = {"on_success": [*noting(path), "yes"], "on_failure": [*noting(path), "no"]}
-
-    def load(source, **options):
-        shop = calm(source, **options)
-        settings = dataclasses.replace(shop.settings, operations={"notify": commands})
-        return dataclasses.replace(shop, settings=settings)
-
-    monkeypatch.setattr("promolab.sources.load_shop", load)
+    shop = ToyShop(ToySettings(operations={"notify": commands}))
+    monkeypatch.setattr("promolab.sources.load_shop", lambda *_, **__: shop)
     return path
 
 
