@@ -114,9 +114,6 @@ class ToyChecks:
     def summary(self) -> str:
         return "events is empty"
 
-    def to_text(self) -> str:
-        return "events  3 rows"
-
 
 @dataclasses.dataclass(frozen=True)
 class ToyShop:

@@ -69,19 +69,17 @@ class MadeShop:
         events["product_id"], events["amount"] = "p", rng.integers(1, 50, len(events)) * 1.0
         events["quantity"], events["discount"] = 1, 0.5
         events["order_id"] = np.arange(len(events))
+        everybody, answers = pd.DataFrame({"customer_id": ids}), past.iloc[::4]
+        channels = pd.DataFrame({"channel": ["email", "app"], "allowed": True})
         self.frames = {
             "events": events,
-            "customers": pd.DataFrame({"customer_id": ids, "status": "active"}),
+            "customers": everybody.assign(status="active"),
             "products": pd.DataFrame({"product_id": ["p"], "category": ["c"]}),
             "promotions": promotions,
             "promotion_products": promotions[["promotion_id"]].assign(product_id="p"),
             "exposures": past[["promotion_id", "customer_id", "ts", "channel"]],
-            "responses": past[["promotion_id", "customer_id", "ts"]]
-            .iloc[::4]
-            .assign(kind="redeem"),
-            "contact_rights": pd.DataFrame({"customer_id": ids}).merge(
-                pd.DataFrame({"channel": ["email", "app"], "allowed": True}), how="cross"
-            ),
+            "responses": answers[["promotion_id", "customer_id", "ts"]].assign(kind="redeem"),
+            "contact_rights": everybody.merge(channels, how="cross"),
         }
         cut = self.cut
         self.write()
@@ -113,10 +111,7 @@ class MadeShop:
 
     def week(self, number: int) -> Week:
         """Return a week by its number from 0."""
-        week = FIRST
-        for _ in range(number):
-            week = week.next()
-        return week
+        return FIRST if number == 0 else self.week(number - 1).next()
 
     def draft(self, number: int, lead_days: int = 0, **options: Any) -> RunFolder:
         """Make the draft of a week, in place of an earlier one.
@@ -201,16 +196,19 @@ class MadeShop:
             self._cut[number, lead_days] = folder
         return self._cut[number, lead_days]
 
+    def run(self, number: int) -> RunFolder:
+        """Return a week's folder."""
+        return RunFolder(self.out / str(self.week(number)), self.week(number))
+
     def manifest(self, number: int) -> dict[str, Any]:
         """Return a week's manifest."""
-        told: dict[str, Any] = read_json(self.out / str(self.week(number)) / "manifest.json")
-        return told
+        return dict(self.run(number).manifest)
 
     def table(self, number: int, name: str) -> pd.DataFrame:
         """Return a table of a week."""
-        return RunFolder(self.out / str(self.week(number)), self.week(number)).read_table(name)
+        return self.run(number).read_table(name)
 
     def files(self, number: int) -> pd.DataFrame:
         """Return what the send files of a week hold: customer_id, promotion_id, channel as text."""
-        paths = sorted((self.out / str(self.week(number)) / "send").glob("*__*.csv"))
+        paths = sorted((self.run(number).path / "send").glob("*__*.csv"))
         return pd.concat([pd.read_csv(path, dtype=str) for path in paths], ignore_index=True)

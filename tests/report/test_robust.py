@@ -4,11 +4,9 @@ import dataclasses
 import errno
 import json
 import os
-import re
 import shutil
 import subprocess
-import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
@@ -22,8 +20,6 @@ from promolab.folder.files import whole
 from promolab.report.running import redaction
 from promolab.report.running.run import run_report
 from promolab.report.running.run_start import InputFiles
-from promolab.weeks import Week
-from tests.in_process import without_kernels
 from tests.refused import spoilt
 from tests.report.conftest import load_toy, notebook
 
@@ -121,9 +117,6 @@ def everything(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
-# A full disk.
-
-
 @pytest.fixture
 def small_disk(tmp_path):
     """A file system of 6 MB."""
@@ -195,9 +188,6 @@ def test_what_the_engine_says_of_a_full_disk_is_understood(tmp_path):
     assert not redaction.disk_is_full(tmp_path)
 
 
-# What a notebook raises.
-
-
 @pytest.mark.parametrize(
     ("kind", "told"),
     [
@@ -230,9 +220,6 @@ def test_a_connection_that_drops_is_a_sentence(make, tmp_path, monkeypatch):
     assert not redaction.says_lost("the connection between events and products is unclear")
 
 
-# Files that change.
-
-
 def test_a_file_that_changes_while_it_is_read_is_said(make, shop, tmp_path, monkeypatch):
     out = tmp_path / "out"
 
@@ -262,8 +249,6 @@ def test_files_are_told_apart_by_size_time_and_number(tmp_path):
     assert before.changed() == path and before.only([]).changed() is None
     assert InputFiles.under("postgres://host/shop").states == {}
 
-
-# Secrets.
 
 URL = "postgres://reader:${SHOP_PASSWORD}@db.example:5432/shop"
 
@@ -313,27 +298,6 @@ def test_plain_words_stay_on_a_page():
     assert redaction.hidden_in("postgres://db/x", {"PGPASSWORD": "abc"}) == {"abc": "${PGPASSWORD}"}
 
 
-# Two runs.
-
-
-def test_a_second_run_waits_for_the_first_and_says_so(make, tmp_path, capsys):
-    out = tmp_path / "out"
-    out.mkdir()
-    holder = rf"another run is writing into {out} (process {os.getpid()}, since 20"
-    with without_kernels(), ExitStack() as first:
-        first.enter_context(ReportsFolder(out).locked(Week.parse(WEEK)))
-        with pytest.raises(StepError, match=re.escape(holder)) as impatient:
-            make(out, wait=0)
-        assert str(impatient.value).endswith("week 2017-W44); try again when it is done")
-        threading.Timer(0.5, first.close).start()
-        assert make(out, wait=600) == out / WEEK / "index.html"
-    waits, waited = capsys.readouterr().err.split("\n", 1)
-    assert holder in waits and waits.endswith("; waiting until it is done")
-    assert waited == "promolab: 01_report: Report (1 of 1)\n"
-    left = sorted(p.name for p in out.iterdir() if p.name.startswith("."))
-    assert left == [".key", ".ledger.duckdb.lock", ".lock"]
-
-
 def test_data_that_changed_while_a_run_waited_are_read_again(make, shop, tmp_path, monkeypatch):
     read = []
 
@@ -343,13 +307,14 @@ def test_data_that_changed_while_a_run_waited_are_read_again(make, shop, tmp_pat
         return dataclasses.replace(load_with_files(source), fingerprints=fingerprints)
 
     @contextmanager
-    def locked(*_, **__):
+    def locked(_, week, *, wait, say):
+        assert (str(week), wait) == (WEEK, 5) and callable(say)
         (shop / "events.csv").write_text("newer")
         yield
 
     monkeypatch.setattr("promolab.sources.load_shop", load)
     monkeypatch.setattr(ReportsFolder, "locked", locked)
     monkeypatch.setattr("promolab.report.running.run.execute", lambda step, *_, **__: step.notebook)
-    page = make(tmp_path / "out", source=shop)
+    page = make(tmp_path / "out", source=shop, wait=5)
     assert read[-1] == "newer" and len(read) == 2
     assert json.loads((page.parent / "manifest.json").read_text())["inputs"] == {"e": "2"}

@@ -23,7 +23,6 @@ from promolab.report.running.steps import (
     run_steps,
     waits_for,
 )
-from tests.refused import refused
 from tests.report.conftest import ended, notebook
 from tests.report.running.test_run import files
 
@@ -114,11 +113,13 @@ def meeting(monkeypatch, tmp_path):
 
 def test_two_at_once_give_the_report_that_one_after_the_other_gives(toy, meeting, monkeypatch):
     monkeypatch.setenv("PROMOLAB_KEY", "one secret for both")
-    two = toy(meeting / "two", workers=2).parent
-    assert {path.name for path in meeting.iterdir()} == {"left", "right", "two"}
+    two = toy(meeting / "a {b} ü" / "two", workers=2).parent
+    assert {path.name for path in meeting.iterdir()} == {"left", "right", "a {b} ü"}
     monkeypatch.delenv("TOY_MEETING")
     one = toy(meeting / "one", workers=1).parent
     assert files(one) == files(two) and len(files(one)) == 6
+    told = b"".join(path.read_bytes() for path in [*two.glob("*.html"), *two.glob("*/*.ipynb")])
+    assert str(meeting).encode() not in told and b"a {b}" not in told
     metrics = json.loads((two / "metrics.json").read_text())
     assert metrics["left"] == metrics["right"] == {str(n): n for n in range(25)}
     assert metrics["headlines"][0]["value"] == 50
@@ -139,9 +140,6 @@ def test_a_step_that_fails_ends_the_other_and_what_follows_never_begins(toy, mee
     (kept,) = (meeting / "out" / ".failed" / WEEK).iterdir()
     assert str(kept) in str(error.value) and "KeyError" in kept.read_text()
     assert not list((meeting / "out").glob(".staging-*"))
-
-
-# The order, without kernels.
 
 
 def step(stem: str, reads: str = "", writes: str = "") -> SimpleNamespace:
@@ -197,12 +195,6 @@ def test_the_first_that_fails_is_the_one_that_is_told():
         run_steps(STEPS, work, workers=2, stop=stopped.set, room=lambda: True)
     assert begun == ["a", "b", "d"]
 
-
-def test_workers_are_counted_in_whole_numbers(toy, tmp_path):
-    refused("workers = 0; expected a whole number from 1", toy, tmp_path, workers=0)
-
-
-# The real notebooks.
 
 _USES = {
     "reads": [

@@ -160,9 +160,6 @@ def test_each_text_cell_of_a_page_stands_in_chinese_with_as_many_paragraphs(repo
     assert [n for n, text in chinese.items() if text.count("\n\n") != texts[n].count("\n\n")] == []
 
 
-# The list of weeks, and the notebook that leads to it.
-
-
 def add(out, week, headlines, status="good"):
     folder = out / week
     folder.mkdir()
@@ -237,11 +234,9 @@ def test_the_start_is_no_step_and_runs_without_a_report(repository, tmp_path, mo
     (shown,) = filter(None, [value_of(source, known) for source in code])
     assert "../reports/index.html" in shown._repr_html_()
 
-
-def test_the_start_opens_with_its_lists_before_anything_is_run(repository):
+    # It opens with its lists before anything is run.
+    written = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     folder = repository / "notebooks"
-    cells = nbformat.read(folder / "00_start.ipynb", as_version=4).cells
-    written = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
     for path in sorted(folder.glob("*.ipynb")):
         if path.stem != "00_start":
             row = re.search(rf"(?m)^\| \[{path.stem}\]\({path.name}\) \| (.*) \|$", written)

@@ -134,7 +134,7 @@ def test_a_released_week_is_never_made_again(reports, toy_here, capsys):
 
 
 def test_who_is_contacted_by_released_plans_is_known_to_later_ones(reports):
-    assert len(released_contacts(run_of(reports, "2017-W45"))) == 0
+    assert released_contacts(run_of(reports, "2017-W45")).empty
     release(reports)
     rows = released_contacts(run_of(reports, "2017-W45"))
     assert rows["customer_id"].tolist() == [1, 2, 3] and set(rows["promotion_id"]) == {18}

@@ -25,7 +25,6 @@ from promolab.report.running.run_start import (
     request_of,
 )
 from promolab.weeks import Week
-from tests.made_reports import SECRET
 from tests.refused import refused, spoilt
 from tests.report.conftest import ToyShop, load_toy
 
@@ -70,20 +69,6 @@ def test_the_week_the_index_and_a_manifest_of_how_it_was_made_appear(published):
     assert (published / ".key").stat().st_mode & 0o777 == 0o600
 
 
-def test_two_runs_are_equal_to_the_byte(published, toy, tmp_path, monkeypatch):
-    monkeypatch.setenv("PROMOLAB_KEY", SECRET)
-    out = tmp_path / "a {b} ü" / "deep"
-    page = toy(out, week=WEEK)
-    assert page == out / WEEK / "index.html"
-    first, second = files(published), files(out)
-    assert set(first) >= {f"{WEEK}/index.html", f"{WEEK}/tables/sales.parquet", "index.html"}
-    assert first == second
-    for path in out.rglob("*.html"):
-        assert str(tmp_path) not in path.read_text() and "a {b}" not in path.read_text()
-    executed = (out / WEEK / "notebooks" / "01_data.ipynb").read_text()
-    assert str(tmp_path) not in executed
-
-
 def test_parameters_reach_the_notebooks_that_declare_them(toy_here, tmp_path):
     shop = tmp_path / "my shop"
     shop.mkdir()
@@ -111,6 +96,7 @@ def test_a_wrong_call_is_refused_before_anything_runs(toy, tmp_path):
         ({"week": "2016-W52"}, "begins before the data do; .* cover 2017-W01 … 2018-W01"),
         ({"week": "2018-W02"}, "begins after the data end; .* cover 2017-W01 … 2018-W01"),
         ({"seed": -1}, "seed = -1; expected a whole number"),
+        ({"workers": 0}, "workers = 0; expected a whole number from 1"),
         ({"shop_file": "/nowhere/shop.toml"}, "--shop /nowhere/shop.toml: there is no such file"),
     ]:
         refused(message, toy, tmp_path / "out", **options)
