@@ -108,15 +108,6 @@ class LabPage:
         if message.type == "error":
             self.errors.append(message.text)
 
-    def turn(self, theme: str) -> None:
-        """Change the theme: ``Dark`` or ``Light``."""
-        self.page.evaluate(
-            "name => jupyterapp.commands.execute('apputils:change-theme', {theme: name})",
-            f"JupyterLab {theme}",
-        )
-        light = str(theme == "Light").lower()
-        self.page.locator(f"body[data-jp-theme-light={light}]").wait_for(state="attached")
-
     def explorer(self, title: str) -> Any:
         """Return the explorer with this title, once its figure is there."""
         has = self.page.locator("h4", has_text=title)
