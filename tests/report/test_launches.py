@@ -10,6 +10,7 @@ import pytest
 
 from promolab.campaign.outlook.economics import LaunchEconomics, PromotionEconomics
 from promolab.contract.operations import StatedRate as Rate
+from promolab.display import say
 from promolab.folder import RunFolder, write_json
 from promolab.report.pages.launches import MOST_APART, launching
 from promolab.results import Estimate
@@ -52,14 +53,18 @@ def test_tiles_above_the_fold_are_in_the_words_of_the_kind() -> None:
     discount = replace(ROW, promotion_id=19, name="Discount 19", kind="limited_time_discount")
     both = LaunchEconomics((ROW, discount)).tiles()
     assert both[1].label == "Expected responses" and "coupon" not in both[2].note
+    basis = replace(discount, discount_basis="").say("basis")
+    assert "redee" not in basis and "coupon" not in basis
     (only,) = LaunchEconomics(()).tiles()
     assert (only.text, only.value, only.note) == ("0", 0.0, "nothing starts")
     nothing = Estimate(math.nan)
     dark = replace(ROW, discount=nothing, cost=nothing, break_even=nothing, visible=math.nan)
     tiles = LaunchEconomics((dark,)).tiles()
     assert tiles[2].value is None and tiles[3].value is None
-    told = " ".join([*(f"{t.text}{t.note}" for t in tiles), dark.to_table().text])
-    assert "nan" not in told.lower() and "&lt;b&gt;A&lt;/b&gt;" in told
+    told = [*(f"{t.text}{t.note}" for t in tiles), dark.say("basis"), dark.summary()]
+    assert "nan" not in " ".join(told).lower()
+    text = say(ROW.say("basis")).text
+    assert "margin 25 % (assumed)" in text and "&lt;b&gt;A&lt;/b&gt;" in text
 
 
 def page(folder, names, *, sizes=1, nobody=(), policy=None, gains=(1.0, 2.0), days=7) -> str:

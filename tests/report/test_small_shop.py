@@ -218,6 +218,7 @@ def test_the_report_has_its_parts(pages, small_reports):
     assert runs[:3] == ["day 57 of 66", "1 of 15", "1 [0, 3]"] and runs[4] == "inside its band"
     assert set(runs[3]) <= set("▁▂▃▄▅▆▇█")
     assert over[:2] == ["19 of 67", "28 % [19, 40]"] and over[-1] == "cannot tell"
+    assert "Of 67 contacts" not in text  # who unsubscribed is not recorded, which is not 0
 
 
 def test_what_left_the_first_page_stands_on_its_step_page(pages):
