@@ -281,12 +281,13 @@ class _Check:
 
     def row(self, what: str, model: ResponseModel) -> dict[str, Any]:
         """Return a row of the result's table."""
-
         after = _chances(model, self.X)
         worst = max(self._rises(after), key=lambda rise: rise["rise_high"])
+        with tempfile.TemporaryDirectory(prefix="promolab-") as folder:
+            size = model.save(Path(folder) / "model").stat().st_size
         return {
             "what": what,
-            "bytes": _bytes_of(model),
+            "bytes": size,
             "numbers": sum(numbers_in(learner) for learner in model.learners_),
             "rows_per_second": _speed_of(model, self.X),
             **worst,
@@ -312,11 +313,6 @@ class _Check:
                 "rise_high": high,
                 "auc": roc(y, after[known, k]).auc,
             }
-
-
-def _bytes_of(model: ResponseModel) -> int:
-    with tempfile.TemporaryDirectory(prefix="promolab-") as folder:
-        return model.save(Path(folder) / "model").stat().st_size
 
 
 def _speed_of(model: ResponseModel, X: pd.DataFrame) -> float:

@@ -203,9 +203,10 @@ def segment_response(
     by_segment = _margins(rows, names, level)
     by_segment["p_adjusted"] = benjamini_hochberg(by_segment["p_value"].to_numpy())
     by_segment["verdict"] = _verdict(by_segment, q)
-    return SegmentResponse(
-        table, by_segment, outcome, _overall(rows, level), q, level, left_out, known
-    )
+    sums = rows.groupby("customer_id")["y"].agg(["sum", "size"]).to_numpy(dtype=float)
+    parts = grouped_ratio(sums[:, :1], sums[:, 1:], np.array([float(len(sums))]), level)
+    overall = Estimate.of((float(part[0]) for part in parts), len(rows))
+    return SegmentResponse(table, by_segment, outcome, overall, q, level, left_out, known)
 
 
 def _rows(pairs: pd.DataFrame, segments: Any, outcome: str) -> tuple[pd.DataFrame, int]:
@@ -371,13 +372,6 @@ def _variance_of_rate(rows: pd.DataFrame, table: pd.DataFrame) -> np.ndarray:
     people = squares["size"].to_numpy(dtype=float)
     corrected = people / np.maximum(people - 1, 1) * squares["sum"].to_numpy()
     return np.asarray(corrected / table["contacts"].to_numpy(dtype=float) ** 2)
-
-
-def _overall(rows: pd.DataFrame, level: float) -> Estimate:
-    sums = rows.groupby("customer_id")["y"].agg(["sum", "size"]).to_numpy(dtype=float)
-    parts = grouped_ratio(sums[:, :1], sums[:, 1:], np.array([float(len(sums))]), level)
-    value, low, high = (float(part[0]) for part in parts)
-    return Estimate(value, low, high, len(rows))
 
 
 def _verdict(table: pd.DataFrame, q: float) -> np.ndarray:

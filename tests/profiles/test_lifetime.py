@@ -200,7 +200,7 @@ def test_orders_differ_by_what_is_beyond_chance() -> None:
     assert spread_of([Check(None, told, told, told)]) == 0.0 and np.isnan(spread_of([]))
 
 
-def seasonal(n: int = 1_000, amplitude: float = 0.8, weeks: int = 156, seed: int = 0):
+def seasonal(n: int = 600, amplitude: float = 0.8, weeks: int = 156, seed: int = 0):
     """Return a shop that sells by the season of the year, and who ordered on which day."""
     rng = np.random.default_rng(seed)
     rate, first = rng.gamma(1.5, 1 / 60, n), rng.uniform(0, 7 * 100, n)

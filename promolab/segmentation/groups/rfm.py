@@ -246,10 +246,5 @@ def rfm_grid(features: pd.DataFrame, recency: np.ndarray, frequency_money: np.nd
         }
     )
     asleep = np.isin(cells["segment"].to_numpy()[cell], ASLEEP)
-    medians = [_median(numeric(features, c)[asleep]) for c in RFM_GAPS]
+    medians = [float(pd.Series(numeric(features, c)[asleep]).median()) for c in RFM_GAPS]
     return RfmGrid(cells, n, *medians)
-
-
-def _median(values: np.ndarray) -> float:
-    known = values[~np.isnan(values)]
-    return float(np.median(known)) if len(known) else np.nan
