@@ -157,7 +157,6 @@ class Migration(Result):
         return {
             "case": case if self.stayed.n else "nobody",
             "dated": bool(self.since),
-            "moved": ("some" if len(moves) else "none") if self.stayed.n else "",
             "top": _named(moves.head(3)),
             "known": self.stayed.n,
             "cells": _named(cells),

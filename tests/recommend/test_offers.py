@@ -44,8 +44,8 @@ def test_offers_end_where_they_hold_enough_and_chosen_types_teach_nothing(shop, 
     whole = ranked.frame.merge(few[["customer_id", "place", "offer"]])
     assert len(whole) == len(few)  # the same offers at the same places
     shown = few.dropna(subset=["product_id", "reason"], how="all")
-    assert set(shown["customer_id"]) == {3} and len(shown.merge(ranked.frame, on=[
-        "customer_id", "place", "product_id", "reason"])) == len(shown)  # fmt: skip
+    same = shown.merge(ranked.frame, on=["customer_id", "place", "product_id", "reason"])
+    assert set(shown["customer_id"]) == {3} and len(same) == len(shown)
     last = few.groupby("customer_id")["share"].agg(["sum", "last", "size"])
     assert ((last["sum"] - last["last"] < 0.5) & (last["size"] <= 6)).all()
     assert ((last["sum"] >= 0.5) | (last["size"] == 6)).all()
