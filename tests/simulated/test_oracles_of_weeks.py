@@ -15,7 +15,7 @@ from promolab.simulated.oracles import history
 from promolab.simulated.world import NONE
 from promolab.sources import load_shop
 
-WORLD = World(customers=1_500, weeks=16, variant="weekly", seed=5, kinds=("coupon",))
+WORLD = World(customers=1_000, weeks=16, variant="weekly", seed=5, kinds=("coupon",))
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +54,10 @@ def test_it_is_fitted_once_says_the_same_again_and_reads_nothing_of_the_truth(go
     monkeypatch.setattr(GoingShop, "_learned", lambda *_: pytest.fail("it was fitted again"))
     monkeypatch.setattr(module, "option_values", lambda *_, **__: pytest.fail("it was asked"))
     assert np.array_equal(going.attainable_values().value, first)
-    other = World(customers=1_500, weeks=16, variant="weekly", seed=6, kinds=("coupon",))
+    other = World(customers=1_000, weeks=16, variant="weekly", seed=6, kinds=("coupon",))
     # One independent draw serves all worlds that differ by their seed alone, but for its own.
     assert module._independent(other) == module._independent(WORLD) != other
-    own = World(customers=1_500, weeks=16, variant="weekly", seed=module.INDEPENDENT)
+    own = World(customers=1_000, weeks=16, variant="weekly", seed=module.INDEPENDENT)
     assert module._independent(own).seed != own.seed
 
 
@@ -66,7 +66,7 @@ def test_history_reads_nothing_at_or_after_its_moment(going: GoingShop, tmp_path
     before = history(going.shop(), moment)
     shutil.copytree(going.folder, tmp_path / "later")
     later = GoingShop.begin(WORLD, tmp_path / "later", load_shop)
-    places = np.where(np.arange(1_500) % 2 == 0, 0, NONE)
+    places = np.where(np.arange(1_000) % 2 == 0, 0, NONE)
     later.decide(*later.decisions_of(places))
     pd.testing.assert_frame_equal(history(later.shop(), moment), before)
     bought = going.shop().events.filter(lambda t: (t.ts < moment) & (t.kind == "purchase"))

@@ -167,7 +167,7 @@ def test_one_week_alone_is_drawn_as_among_all_and_thresholds_are_met_to_the_cent
 
 
 def test_what_is_added_grows_less_and_less_and_profit_turns():
-    truth = Truth(World(customers=3_000, weeks=12, seed=2, variant="weekly"))
+    truth = Truth(World(customers=1_000, weeks=12, seed=2, variant="weekly"))
     for kind, depths in DEPTHS.items():
         own = next(p for p in truth.world.promotions if p.id == f"W07-{kind}-2")
         fine, full = np.array([0.25, 0.5, 1, 2, 4]) * depths[1], kind == "full_reduction"
