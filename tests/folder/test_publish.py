@@ -1,8 +1,10 @@
 """Swap, lock, and what a killed run leaves."""
 
 import os
+import signal
 import subprocess
 import sys
+import tempfile
 from contextlib import ExitStack
 from threading import Timer
 
@@ -11,6 +13,7 @@ import pytest
 from promolab.errors import StepError
 from promolab.folder import ReportsFolder, reports_folder, write_json
 from promolab.folder.files import exchange
+from promolab.report.running.execute import kernels
 from promolab.weeks import Week
 from tests.refused import refused
 
@@ -114,24 +117,27 @@ def test_two_runs_do_not_write_at_once_and_one_says_once_whom_it_waits_for(tmp_p
     assert said[0].endswith("UTC, week 2017-W44); waiting until it is done")
 
 
-def test_a_killed_run_leaves_nothing_once_the_next_one_has_begun_even_if_that_fails(tmp_path):
+def test_a_killed_run_leaves_nothing_once_the_next_one_has_begun_even_if_that_fails(
+    tmp_path, monkeypatch
+):
     out, temporary = tmp_path / "out", tmp_path / "tmp"
-    out.mkdir()
-    temporary.mkdir()
-    environment = os.environ | {"TMPDIR": str(temporary)}
-    killed = (
-        "import os; from promolab.folder import ReportsFolder\n"
-        "from promolab.report.running.execute import kernels; from promolab.weeks import Week\n"
-        f"reports = ReportsFolder({str(out)!r})\n"
-        "with reports.locked(), reports.staging(Week(2017, 44)), kernels():\n"
-        "    os.kill(os.getpid(), 9)"
-    )
-    assert subprocess.run([sys.executable, "-c", killed], env=environment).returncode == -9
+    for folder in (out, temporary):
+        folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    pid = os.fork()
+    if pid == 0:
+        try:
+            with ReportsFolder(out).locked(), ReportsFolder(out).staging(WEEK), kernels():
+                os.kill(os.getpid(), signal.SIGKILL)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
     assert list(temporary.rglob("kernels-*")) and list(out.glob(".staging-*"))
     assert "process" in (out / ".lock").read_text()
     with ReportsFolder(out).locked(wait=0):
         pass  # its lock is free
     call = [sys.executable, "-m", "promolab.cli", "report", "--source", "none", "--out", str(out)]
+    environment = os.environ | {"TMPDIR": str(temporary)}
     failed = subprocess.run(call, env=environment, capture_output=True, text=True)
     assert failed.returncode == 2 and "there is no source 'none'" in failed.stderr
     assert not list(out.glob(".staging-*"))
