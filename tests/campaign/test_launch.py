@@ -81,15 +81,7 @@ def test_what_is_lacking_is_said_and_a_quiet_week_has_a_model_all_the_same(shop)
     assert "No intervals: fewer than three" in told and "nan" not in told.lower()
 
 
-def test_the_meaning_is_in_the_words_of_the_promotions_kind(launched) -> None:
-    nothing = replace(launched, model=None, why="No model yet.")
-    assert nothing.meaning() == nothing.why
-    fitted = replace(launched, pairs=launched.pairs.assign(promotion_kind="recommendation"))
-    assert "likely to buy, not whom a promotion changes" in fitted.meaning()
-    assert fitted.how_sure() == launched.how_sure() != ""
-
-
-def test_a_customer_is_explained_in_plain_words(launched) -> None:
+def test_a_customer_and_the_list_are_explained_in_plain_words(launched) -> None:
     top = launched.scores["p_redeemed"].max()
     found = launched.explain(called=lambda ids: ["C-1"])
     assert found.summary().startswith(f"Customer C-1 has a chance of {100 * top:.1f} % to redeem")
@@ -97,6 +89,8 @@ def test_a_customer_is_explained_in_plain_words(launched) -> None:
     assert launched.explain(who).who == f"Customer {who}"
     refused("customer 'none' is not ranked", launched.explain, "none")
     refused("Nobody is ranked", replace(launched, model=None).explain)
+    tips = replace(launched, pairs=launched.pairs.assign(promotion_kind="recommendation"))
+    assert "likely to buy, not whom a promotion changes" in tips.meaning()
 
 
 def test_of_a_kind_whose_answers_are_not_recorded_nothing_is_learned(monkeypatch):

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 
 import numpy as np
 import pytest
@@ -10,8 +9,6 @@ import pytest
 from promolab.promotions import (
     Coupon,
     FullReduction,
-    LimitedTimeDiscount,
-    Recommendation,
     design_promotion,
     order_values,
     read_promotions,
@@ -20,10 +17,9 @@ from promolab.promotions.design import depth_of, threshold_of, with_terms
 from promolab.results import Estimate
 from promolab.simulated import truth
 from promolab.sources import simulated
-from tests.promotions.test_values import orders_of
+from tests.promotions.test_values import coupon, full, limited, orders_of, tip
 from tests.refused import refused
 
-WINDOW = {"starts_at": datetime(2024, 1, 1), "ends_at": datetime(2024, 1, 8)}
 GRID = {
     "limited_time_discount": ((0.08, 0.12, 0.16, 0.23, 0.30), (0.0,)),
     "full_reduction": ((0.025, 0.04, 0.05, 0.07, 0.09), (180.0, 230.0, 300.0)),
@@ -95,21 +91,24 @@ def test_the_recommended_design_brings_nearly_what_the_best_does(shop, kind):
     assert found.frame["profit_low"].le(found.frame["profit"]).all()
 
 
+def over(*factors, error=0.0):
+    return Measured((0.05, 0.1, 0.15), factors, error)
+
+
 def sweep(**changed):
-    offer = LimitedTimeDiscount(promotion_id="L", rate=0.1, contact_cost=0.5, **WINDOW)
+    offer = limited(rate=0.1, contact_cost=0.5)
     given = {
         "promotion": offer,
         "orders": orders_of([offer], n=2),
-        "effect": [20.0, 20.0],
-        "effect_se": [1.0, 1.0],
-        "dose": Measured((0.05, 0.1, 0.15), (1.0, 1.0, 1.0), 0.1),
+        "dose": over(1.0, 1.0, 1.0, error=0.1),
     }
+    given |= {"effect": [20.0, 20.0], "effect_se": [1.0, 1.0]}
     return design_promotion(**(given | changed))
 
 
 def test_by_hand_extra_purchases_pay_for_the_discount_of_all():
     # As in the test of values: 3 extra orders worth 40 at a depth of 10 %, 7 that come anyway.
-    dose = Measured((0.05, 0.1, 0.15), (0.5, 1.0, 1.5))
+    dose = over(0.5, 1.0, 1.5)
     found = sweep(dose=dose, depths=dose.drawn, effect_se=[0.0, 0.0])
     profit = [2 * (20 * grown - 0.5) for grown in dose.factors]
     assert found.frame["profit"].tolist() == pytest.approx(profit)
@@ -122,7 +121,7 @@ def test_by_hand_extra_purchases_pay_for_the_discount_of_all():
 
 def test_handling_a_coupon_costs_a_design_as_it_costs_the_promotion():
     free, dear = (
-        sweep(promotion=Coupon(promotion_id="L", rate=0.1, redemption_cost=cost, **WINDOW)).frame
+        sweep(promotion=coupon(promotion_id="L", rate=0.1, redemption_cost=cost)).frame
         for cost in (0.0, 2.0)
     )
     lost = (free["profit"] - dear["profit"]).to_numpy()
@@ -131,7 +130,7 @@ def test_handling_a_coupon_costs_a_design_as_it_costs_the_promotion():
 
 
 def test_what_was_never_drawn_is_marked_and_not_recommended():
-    rising = Measured((0.05, 0.1, 0.15), (0.5, 1.0, 2.0))
+    rising = over(0.5, 1.0, 2.0)
     found = sweep(dose=rising)
     assert found.frame["extrapolated"].sum() == 4
     assert found.depth == pytest.approx(0.15)
@@ -158,12 +157,12 @@ def test_of_equal_designs_the_cheapest_and_near_an_average_of_0_what_a_depth_add
 
 
 def test_flat_and_sharp_optima_are_told_apart():
-    flat = sweep(dose=Measured((0.05, 0.1, 0.15), (1.0, 1.01, 1.0), 0.05))
+    flat = sweep(dose=over(1.0, 1.01, 1.0, error=0.05))
     assert flat.flat == pytest.approx((0.05, 0.15))
-    sharp = sweep(dose=Measured((0.05, 0.1, 0.15), (0.3, 1.0, 0.3), 0.05))
+    sharp = sweep(dose=over(0.3, 1.0, 0.3, error=0.05))
     assert sharp.flat == pytest.approx((0.1, 0.1), abs=0.02)
     assert sharp.unsure[0] <= sharp.flat[0] and sharp.unsure[1] >= sharp.flat[1]
-    noisy = sweep(dose=Measured((0.05, 0.1, 0.15), (0.8, 1.0, 0.8), 0.3))
+    noisy = sweep(dose=over(0.8, 1.0, 0.8, error=0.3))
     assert "from 5 % to 15 %" in noisy.summary()
     losing = sweep(effect=[-5.0, -5.0])
     assert losing.best.value <= 0
@@ -172,16 +171,12 @@ def test_flat_and_sharp_optima_are_told_apart():
 
 
 def test_thresholds_not_drawn_count_as_never_drawn_and_terms_are_depths_inverse():
-    offer = FullReduction(promotion_id="F", threshold=80, reduction=4, **WINDOW)
+    offer = full(threshold=80, reduction=4)
     dose = Measured((0.04, 0.08), (1.0, 1.1))
     found = design_promotion(offer, orders_of([offer]), [5.0], [1.0], dose, thresholds=[60, 80])
     assert found.frame.groupby("threshold")["extrapolated"].all().to_dict() == {60: True, 80: False}
     assert threshold_of(found.recommended) == 80
-    for one in (
-        FullReduction(promotion_id="F", threshold=80, reduction=4, **WINDOW),
-        Coupon(promotion_id="C", value=5, minimum=50, **WINDOW),
-        Coupon(promotion_id="C", rate=0.1, minimum=50, **WINDOW),
-    ):
+    for one in (offer, coupon(value=5, minimum=50), coupon(rate=0.1, minimum=50)):
         assert with_terms(one, depth_of(one), threshold_of(one)) == one
 
 
@@ -190,6 +185,6 @@ def test_bad_input_is_a_sentence():
         ({"depths": [10]}, "depth = 10; expected a number between 0 and 1: a share such as 0.1"),
         ({"depths": []}, "depths or thresholds is empty"),
         ({"effect": [1.0]}, "effect has 1 row"),
-        ({"promotion": Recommendation(promotion_id="L", **WINDOW)}, "takes nothing off"),
+        ({"promotion": tip(promotion_id="L")}, "takes nothing off"),
     ]:
         refused(message, sweep, **changed)

@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from promolab.contract import Shop
 from promolab.glossary import GLOSSARY
 from promolab.language import speaking
 from promolab.promotions import finance_table
+from promolab.promotions.finance import Finance
 from tests.made_up import shop_of
 from tests.promotions.made_up import DAY, NOW, dated
 from tests.refused import refused
@@ -57,8 +59,12 @@ def shop(
     )
 
 
+def told(given: Shop | None = None, new: pd.DataFrame = NEW, **options: Any) -> Finance:
+    return finance_table(given or shop(**options), NOW.to_pydatetime(), new)
+
+
 def test_what_runs_and_what_starts_by_hand_an_answer_at_this_moment_being_to_come():
-    found = finance_table(shop(), NOW.to_pydatetime(), NEW)
+    found = told()
     runs, starts = (found.frame.set_index("promotion_id").loc[name] for name in ("R", "N"))
     assert (runs["customers_contacted"], runs["customers_open"]) == (20, 18)
     # Of 19 open half-way, one answered later, in each of four; half an answer more in all.
@@ -76,25 +82,21 @@ def test_what_runs_and_what_starts_by_hand_an_answer_at_this_moment_being_to_com
     assert ends == [30.0, 20.0, 50.0] and starts["open_liability"] == 0
     assert starts["paid_by"] == "shop 75 %, supplier 25 %"
     assert starts["face_value"] == "coupon of 2 EUR" and starts["supplier_pays"] == 5.0
-    told = found.summary()
-    assert told.startswith("2 promotions start or run, for the shop at about 3")
-    assert "18 customers have" in told
+    assert found.summary().startswith("2 promotions start or run, for the shop at about 3")
+    assert "18 customers have" in found.summary()
     # R runs since half of its days; of A, c2 answered at exactly half of its own.
-    found = finance_table(shop(more=(("A", "c2", 55),)), NOW.to_pydatetime(), NEW)
+    found = told(more=(("A", "c2", 55),))
     due = found.frame.set_index("promotion_id").loc["R", "open_liability"]
     assert due == pytest.approx(18 * (5 + 0.5) / (4 * 19) * each, rel=1e-6)
 
 
 def test_later_changes_nothing_and_nothing_is_said_of_goods_that_never_come_back():
-    frames = [
-        finance_table(shop(later=later), NOW.to_pydatetime(), NEW).frame for later in (True, False)
-    ]
-    pd.testing.assert_frame_equal(*frames)
-    found = finance_table(shop(returns=False), NOW.to_pydatetime(), NEW)
+    pd.testing.assert_frame_equal(told().frame, told(later=False).frame)
+    found = told(returns=False)
     assert found.frame["expected_returns"].isna().all()
     assert (found.for_finance()["Discounts expected back"] == "").all()
     kinds = {"kind": ["coupon"] * 4 + ["recommendation"] * 2, "reduction": [2.0] * 4 + [np.nan] * 2}
-    row = finance_table(shop(promotions=kinds), NOW.to_pydatetime(), NEW.head(0)).frame.iloc[0]
+    row = told(promotions=kinds, new=NEW.head(0)).frame.iloc[0]
     assert (row["open_liability"], row["customers_open"]) == (0.0, 0)
     assert row["expected_cost"] == pytest.approx(20 * 0.1) and row["face_value"] == "nothing off"
 
@@ -103,7 +105,7 @@ def test_without_past_promotions_nothing_is_known_and_without_any_the_table_is_e
     whole = shop()
     young = whole.promotions.filter(whole.promotions.promotion_id.isin(["R", "N"]))
     young = whole.with_tables({**whole.tables, "promotions": young})
-    found = finance_table(young, NOW.to_pydatetime(), NEW.head(0))
+    found = told(young, NEW.head(0))
     row = found.frame.iloc[0]
     assert math.isnan(row["open_liability"]) and row["customers_open"] == 18
     assert "1 promotion starts or runs, for the shop at a cost that is not known" in found.summary()
@@ -116,7 +118,7 @@ def test_without_past_promotions_nothing_is_known_and_without_any_the_table_is_e
 
 
 def test_headings_are_words_of_the_glossary_and_wrong_terms_are_said():
-    found = finance_table(shop(), NOW.to_pydatetime(), NEW)
+    found = told()
     assert all(name in GLOSSARY for name in found.frame)
     headings = list(found.for_finance())
     assert len(set(headings)) == len(headings) and not any("_" in name for name in headings)
@@ -124,6 +126,6 @@ def test_headings_are_words_of_the_glossary_and_wrong_terms_are_said():
     assert "18" in found.to_table().text and "tables/finance.csv" in found.to_table().text
     with speaking("zh"):
         assert "店铺 75 %，供应商 25 %" in found.to_table().text
-    now, wrong = NOW.to_pydatetime(), shop(promotions={"funder_share": [0.25] * 5 + [25.0]})
-    refused("promotion N: funder_share = 25", finance_table, wrong, now, NEW)
-    refused("no column 'cost' in expected", finance_table, shop(), now, NEW.drop(columns="cost"))
+    wrong = {"funder_share": [0.25] * 5 + [25.0]}
+    refused("promotion N: funder_share = 25", told, promotions=wrong)
+    refused("no column 'cost' in expected", told, new=NEW.drop(columns="cost"))

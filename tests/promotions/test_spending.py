@@ -43,7 +43,6 @@ def test_customers_are_found_as_they_were_made_and_errors_those_of_the_rates(sho
     assert 0 < found.week_spread < 0.25
     assert found.summary().startswith("Of 3,000 customers: how often each orders")
     found = order_values(shop, last[1])
-    people = draw_customers(world, 0, world.customers)
     rate, error = (found.frame[c].to_numpy() for c in ("orders_a_day", "orders_error"))
     miss = (people.rate / 7 - rate) / rate / error
     assert 0.75 < np.sqrt(np.mean(miss**2)) < 1.2

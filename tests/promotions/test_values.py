@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,10 @@ from promolab.sources import simulated
 from tests.refused import refused
 
 WINDOW = {"starts_at": datetime(2024, 1, 1), "ends_at": datetime(2024, 1, 8)}
+limited = partial(LimitedTimeDiscount, promotion_id="L", **WINDOW)
+full = partial(FullReduction, promotion_id="F", **WINDOW)
+coupon = partial(Coupon, promotion_id="C", **WINDOW)
+tip = partial(Recommendation, promotion_id="R", **WINDOW)
 
 
 def orders_of(promotions: Sequence[Any], n: int = 1, **changed: Any) -> OrderValues:
@@ -104,53 +109,33 @@ def test_bars_add_up_to_the_value_of_whoever_is_chosen_and_can_be_kept(last_roun
 
 REDEEMED = 1 - np.exp(-4.0)  # four orders use the coupon in the mean
 GAINED = (10 + 72) / 0.9
+ONE = {"response": [[REDEEMED]], "pulled_forward": [0.0]}
+QUARTER = {"response": [[REDEEMED]], "pulled_forward": [0.25], "returned": 0.1}
+FUNDED = {"discount": 100, "cost": 75.5, "value": 44.5, "extra": 120, "anyway": -70}
+FUNDED |= {"extra_discount": -30, "funded": 25, "contact": -0.5, "share_anyway": 0.7}
+HANDLED = {"cost": 4 * 20 + 0.5 + 2 * REDEEMED, "value": 10 - 0.5 - 2 * REDEEMED}
+BROUGHT_BACK = {"discount": 72, "off": -160, "unused": 80, "value": 10, "extra": GAINED / 0.75}
+BROUGHT_BACK |= {"later": -0.25 * GAINED / 0.75, "returns": 0.1 * (80 - GAINED)}
 # Each orders 7 times anyway; what is named is one customer's, or a bar of the waterfall.
 BY_HAND = [
     # 10 off each. An extra order brings 40 before: 3 extra ones bring 90, less 70 of subsidy.
-    (
-        LimitedTimeDiscount(
-            promotion_id="L", rate=0.1, contact_cost=0.5, funder_share=0.25, **WINDOW
-        ),
-        {},
-        (20.0, {}),
-        {"discount": 100, "cost": 75.5, "value": 44.5, "extra": 120, "anyway": -70}
-        | {"extra_discount": -30, "funded": 25, "contact": -0.5, "share_anyway": 0.7},
-    ),
+    (limited(rate=0.1, contact_cost=0.5, funder_share=0.25), 20.0, {}, FUNDED),
     # 100 does not reach 125, but is filled up to it in 4 of 10 cases.
-    (
-        FullReduction(promotion_id="F", threshold=125, reduction=5, **WINDOW),
-        {"top_up": Estimate(0.4)},
-        (0.0, {}),
-        {"filled": 7 * 0.4 * 25 * 0.4, "anyway": 0},
-    ),
+    (full(threshold=125, reduction=5), 0.0, {"top_up": 0.4}, {"filled": 28.0, "anyway": 0}),
     # Twice 5 in 7 orders, none added.
-    (
-        FullReduction(promotion_id="F", threshold=40, reduction=5, steps=0, **WINDOW),
-        {},
-        (-70.0, {}),
-        {"discount": 70},
-    ),
+    (full(threshold=40, reduction=5, steps=0), -70.0, {}, {"discount": 70}),
     # Handling costs of who redeems at all.
-    (
-        Coupon(promotion_id="C", rate=0.2, contact_cost=0.5, redemption_cost=2.0, **WINDOW),
-        {},
-        (10.0, {"response": [[REDEEMED]], "pulled_forward": [0.0]}),
-        {"cost": 4 * 20 + 0.5 + 2 * REDEEMED, "value": 10 - 0.5 - 2 * REDEEMED},
-    ),
+    (coupon(rate=0.2, contact_cost=0.5, redemption_cost=2.0), 10.0, ONE, HANDLED),
     # Eight orders, were it always used; a tenth comes back, a quarter is missing later.
-    (
-        Coupon(promotion_id="C", rate=0.2, **WINDOW),
-        {"frame": orders_of([], returned=0.1).frame},
-        (10.0, {"response": [[REDEEMED]], "pulled_forward": [0.25]}),
-        {"discount": 72, "off": -160, "unused": 80, "value": 10, "extra": GAINED / 0.75}
-        | {"later": -0.25 * GAINED / 0.75, "returns": 0.1 * (80 - GAINED)},
-    ),
+    (coupon(rate=0.2), 10.0, QUARTER, BROUGHT_BACK),
 ]
 
 
-@pytest.mark.parametrize(("offer", "changed", "told", "expected"), BY_HAND)
-def test_by_hand_everything_off_breakage_handling_and_returns(offer, changed, told, expected):
-    orders, (effect, given) = replace(orders_of([offer]), **changed), told
+@pytest.mark.parametrize(("offer", "effect", "given", "expected"), BY_HAND)
+def test_by_hand_everything_off_breakage_handling_and_returns(offer, effect, given, expected):
+    given = {"returned": 0.0, "top_up": 0.0} | given
+    orders = orders_of([offer], returned=given.pop("returned"))
+    orders = replace(orders, top_up=Estimate(given.pop("top_up")))
     values = promotion_values([offer], orders, [[effect]], [[0.0]], **given)
     found = values.waterfall(offer.promotion_id).bars.set_index("name")["amount"].to_dict()
     assert sum(found.values()) == pytest.approx(values.value[0, 0])
@@ -161,7 +146,7 @@ def test_by_hand_everything_off_breakage_handling_and_returns(offer, changed, to
 
 
 def test_factor_and_spread_move_and_widen():
-    offer = Recommendation(promotion_id="R", **WINDOW)
+    offer = tip()
     orders = orders_of([offer], n=4)
     effect, error = np.full((4, 1), 3.0), np.full((4, 1), 1.0)
     plain = promotion_values([offer], orders, effect, error)
@@ -185,24 +170,20 @@ def test_bad_input_is_a_sentence():
         ({"factor": "twice"}, "factor holds what is no number"),
         ({"promotions": []}, "holds what is no promotion"),
     ]:
-        offer = Recommendation(promotion_id="R", **WINDOW)
-        given = {"promotions": [offer], "effect": np.zeros((2, 1)), "effect_se": np.zeros((2, 1))}
-        refused(message, promotion_values, orders=orders_of([offer], n=2), **given | changed)
-    coupon = Coupon(promotion_id="C", **WINDOW)
-    orders, effect = orders_of([coupon]), np.zeros((1, 1))
-    refused("does not state what it takes off", promotion_values, [coupon], orders, effect, effect)
+        given = {"promotions": [tip()], "effect": np.zeros((2, 1)), "effect_se": np.zeros((2, 1))}
+        refused(message, promotion_values, orders=orders_of([tip()], n=2), **given | changed)
+    orders, effect = orders_of([coupon()]), np.zeros((1, 1))
+    said = "does not state what it takes off"
+    refused(said, promotion_values, [coupon()], orders, effect, effect)
 
 
 def test_a_shop_that_takes_nothing_off_pays_for_contacts_and_parts_add_up_to_losses():
     shop = simulated(customers=300, weeks=16, variant="null")
-    offers = read_promotions(shop, shop.truth.promotions[-4:])
-    assert not any(p.stated for p in offers.values() if p.kind != "recommendation")
-    orders = order_values(shop, next(iter(offers.values())).starts_at, promotions=list(offers))
-    noise = np.random.default_rng(0).normal(0, 2, (300, 4))
-    found = promotion_values(offers, orders, noise, np.full((300, 4), 2.0))
+    found, _ = valued(shop, shop.truth.promotions[-4:])
+    assert not any(p.stated for p in found.promotions if p.kind != "recommendation")
     assert not found.discount.any()
     assert found.cost == pytest.approx(np.full((300, 4), 0.2))
-    offer = LimitedTimeDiscount(promotion_id="L", rate=0.1, **WINDOW)
+    offer = limited(rate=0.1)
     orders = orders_of([offer])
     found = promotion_values([offer], orders, [[-500.0]], [[0.0]])
     assert found.value[0, 0] == -500.0
@@ -256,20 +237,19 @@ def test_an_effect_moves_to_other_terms_order_by_order(overlapping):
 def test_what_runs_in_half_of_a_window_competes_there_and_fills_get_no_more_off():
     """A fifth off for two weeks; who has a twentieth off in one of them keeps 75 % of it there."""
     fortnight = {"starts_at": datetime(2024, 1, 1), "ends_at": datetime(2024, 1, 15)}
-    offer = LimitedTimeDiscount(promotion_id="L", rate=0.2, **fortnight)
-    held = LimitedTimeDiscount(promotion_id="H", rate=0.05, **WINDOW)
+    offer = limited(rate=0.2, **fortnight)
+    held = limited(promotion_id="H", rate=0.05)
     of_two = np.full(2, np.log(100.0)), np.full(2, 1e-9), np.ones(2)
     kept, shared = kept_beside(offer, [(held, np.array([True, False]))], *of_two, [1.0, 1.0])
     assert shared.tolist() == [0.5, 0.0] and kept == pytest.approx([1 - 0.5 * 0.25, 1.0])
-    coupon = Coupon(promotion_id="C", value=20, minimum=10, **WINDOW)
     of_eight = np.log([8.0]), np.array([1e-9])
-    assert off_an_order(coupon, *of_eight).per_fill == 10.0
-    assert off_an_order(replace(coupon, value=5), *of_eight).per_fill == 5.0
+    for value, per_fill in ((20, 10.0), (5, 5.0)):
+        assert off_an_order(coupon(value=value, minimum=10), *of_eight).per_fill == per_fill
 
 
 def test_what_a_customer_will_cost_varies_by_how_many_orders_come():
     """Seven orders of 100, half of which use the coupon: 3.5 of 20 in the mean, 3.5 as variance."""
-    offer = Coupon(promotion_id="C", rate=0.2, funder_share=0.25, **WINDOW)
+    offer = coupon(rate=0.2, funder_share=0.25)
     found = promotion_values([offer], orders_of([offer]), [[-70.0]], [[0.0]])
     assert found.discount[0, 0] == pytest.approx(70.0) and found.cost_se[0, 0] == 0.0
     assert found.cost_luck()[0, 0] == pytest.approx(0.75 * 20 * np.sqrt(3.5))
@@ -278,7 +258,7 @@ def test_what_a_customer_will_cost_varies_by_how_many_orders_come():
 
 
 def test_labels_are_read_and_rows_that_are_merely_numbered_are_in_the_customers_order():
-    offers = [Coupon(promotion_id=i, rate=0.1, contact_cost=0.0, **WINDOW) for i in (13, 16)]
+    offers = [coupon(promotion_id=i, rate=0.1, contact_cost=0.0) for i in (13, 16)]
     orders = orders_of(offers, 3, customer_id=[2, 0, 1])  # ids that are numbers as well
     effect = np.array([[20.0, 2.0], [0.0, 1.0], [10.0, 5.0]])
 

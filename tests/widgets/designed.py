@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 
 from promolab.promotions import LimitedTimeDiscount, Promotion
-from tests.promotions.test_design import WINDOW, Measured
-from tests.promotions.test_values import orders_of
+from tests.promotions.test_design import Measured
+from tests.promotions.test_values import WINDOW, orders_of
 
 
 def designed(n: int = 300, promotion: Promotion | None = None, **more: Any) -> dict[str, Any]:

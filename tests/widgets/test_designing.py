@@ -4,7 +4,8 @@ import pytest
 
 from promolab import widgets
 from promolab.promotions import FullReduction
-from tests.promotions.test_design import WINDOW, Measured
+from tests.promotions.test_design import Measured
+from tests.promotions.test_values import WINDOW
 from tests.widgets.designed import designed
 
 OFFER = FullReduction(promotion_id="F", threshold=200, reduction=15, contact_cost=0.05, **WINDOW)
