@@ -106,8 +106,12 @@ class Rehearsal(Result):
         return pd.DataFrame(rows)
 
     def facts(self) -> Mapping[str, Any]:
-        """Return what each policy added, and whether what is learned pays."""
-        rows = self.by_policy()
+        """Return what each policy added, and the curves of the figure."""
+        rows, curves = self.by_policy(), []
+        for policy in self.policies:
+            mine = self.frame[self.frame["policy"] == policy].sort_values("number")
+            curve = {"week": [0, *mine["number"]], "added": [0.0, *mine["profit"].cumsum()]}
+            curves.append(pd.DataFrame(curve).assign(policy=NAMES.get(policy, policy)))
         learned = self.frame[self.frame["policy"] == LEARNED]
         told = rows[~rows["policy"].isin([*NAMES.values(), NOBODY])]
         return {
@@ -115,6 +119,7 @@ class Rehearsal(Result):
             "told": told.assign(known=told["of_attainable"].notna()),
             "nothing_pays": len(learned) > 0 and not learned["pays"].any(),
             "rows": rows,
+            "curves": pd.concat(curves, ignore_index=True),
         }
 
     def to_dict(self) -> dict[str, Any]:

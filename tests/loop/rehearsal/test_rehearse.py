@@ -62,11 +62,16 @@ def test_an_oracle_is_above_guesses_all_keep_to_the_budget_and_all_are_drawn(fou
     assert "attainable" in done.to_table().text
 
 
-def test_what_is_there_is_not_done_again(found: Any, monkeypatch: Any) -> None:
+def test_what_is_there_is_not_done_again_and_the_command_draws_it(found, monkeypatch, capsys):
     done, out = found
     monkeypatch.setattr(module, "decide", None)
     again = rehearse(2, out=out, **TINY)
     pd.testing.assert_frame_equal(again.frame, done.frame)
+    monkeypatch.setattr("promolab.loop.rehearse", lambda *_, **__: done)
+    assert main(["loop", "--out", str(out)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == done.summary() and Path(said[-1]).stat().st_size > 5_000
+    assert [len(line.get_xdata()) for line in done.plot().lines][:3] == [3, 3, 3]
 
 
 @pytest.mark.parametrize("after", [0.7, 0.0, 0.3, 1.5][: draws(1, most=4)])
