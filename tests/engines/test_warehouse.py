@@ -19,6 +19,7 @@ import pytest
 import promolab
 from promolab.campaign.past.outcomes import known_before, sales_between
 from promolab.campaign.past.schedule import timeline
+from promolab.cli import main
 from promolab.contract import Settings, Shop
 from promolab.engines import connection as warehouse
 from promolab.engines import is_url, until_next
@@ -315,20 +316,25 @@ def test_a_server_that_is_not_there_or_refuses_the_login_is_said_without_its_sec
     ]:
         with pytest.raises(DataError, match=said) as caught:
             connect_url(url)
-        assert capfd.readouterr() == ("", "")
-        silent_on(["wr0ng", "word/", "locked"], caught.value, caplog.text)
+        assert capfd.readouterr() == ("", "") and main(["data", url]) == 2
+        shown_anywhere = caplog.text + "".join(capfd.readouterr())
+        silent_on(["wr0ng", "word/", "locked"], caught.value, shown_anywhere)
 
 
 def test_a_password_comes_from_the_environment_and_is_shown_nowhere(
-    postgres, monkeypatch, tmp_path
+    postgres, monkeypatch, tmp_path, capfd
 ):
     monkeypatch.setenv("WORD", PASSWORD)
-    con = connect_url(postgres.url("postgres", user="locked:${WORD}"))
+    url = postgres.url("postgres", user="locked:${WORD}")
+    con = connect_url(url)
     assert con.raw_sql("SELECT current_user").fetchall() == [("locked",)]
     assert PASSWORD not in f"{con!r} {con.con} {con._con_args} {con.__dict__}"
     with pytest.raises(DataError, match="refuses a query") as caught:
         con.raw_sql("SELECT * FROM pg_authid")
-    silent_on([PASSWORD], caught.value)
+    assert main(["data", url]) == 2
+    out, err = capfd.readouterr()
+    assert "has no table 'events'" in err
+    silent_on([PASSWORD, "s3cret", "p@ss", "p%40ss"], caught.value, out + err)
     monkeypatch.delenv("WORD")
     monkeypatch.setenv("PGPASSWORD", PASSWORD)
     assert connect_url(postgres.url("postgres", user="locked")).name == "postgres"
