@@ -58,7 +58,7 @@ class SegmentResponse(Result):
     left_out : int
         Rows whose outcome was not known yet.
     known : str
-        From when the segments are.
+        Whose answers these are.
     names : mapping of promotion_id to str
         What readers call promotions; by default their ids.
     """
@@ -162,7 +162,7 @@ def segment_response(
     order : sequence of str, optional
         Segments in the order to show them; by default the largest first, ties by name.
     known : str
-        A sentence that says from when the segments are, shown with the result.
+        A sentence that says whose answers these are, shown with the result.
 
     Returns
     -------
@@ -521,8 +521,6 @@ def _answered(
     """Return what segments answered, each customer in the segment at the promotion's start."""
     started = then.rename(columns={"as_of": "starts_at"})
     rows = answers.merge(started, on=["customer_id", "starts_at"], how="left")
-    known = _says("known", made_in=segmenter.made_in or "", dated=bool(segmenter.made_in))
     names = rows["segment"].fillna(NO_HISTORY).to_numpy(dtype=object)
-    known = f"{known} {said}".rstrip()
-    found = segment_response(rows, names, outcome, order=segmenter.names_, known=known)
+    found = segment_response(rows, names, outcome, order=segmenter.names_, known=said)
     return replace(found, names=called)
