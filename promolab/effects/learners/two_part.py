@@ -230,7 +230,8 @@ def _mode(
             line = Z @ (beta[0] + (beta[k] if k else 0.0))
             chance = _chance(line)
             fit += float(bought @ line - np.logaddexp(0, line).sum())
-            square, push = (Z.T * (chance * (1 - chance))) @ Z, Z.T @ (bought - chance)
+            rows = Z * np.sqrt(chance * (1 - chance))[:, None]  # times itself: half the work
+            square, push = rows.T @ rows, Z.T @ (bought - chance)
             for i in {0, k}:
                 slope[i] += push
                 for j in {0, k}:
