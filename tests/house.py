@@ -70,11 +70,10 @@ def lines_of_code(path: Path) -> int:
 def literal_all(path: Path) -> list[str] | None:
     """Return what a module's ``__all__`` says; None where it says nothing."""
     for node in tree(path).body:
-        if not isinstance(node, (ast.Assign, ast.AnnAssign)) or node.value is None:
-            continue
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        if [ast.unparse(target) for target in targets] == ["__all__"]:
-            return list(ast.literal_eval(node.value))
+        if isinstance(node, ast.AnnAssign | ast.Assign) and node.value is not None:
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            if ast.unparse(target) == "__all__":
+                return list(ast.literal_eval(node.value))
     return None
 
 
@@ -196,15 +195,10 @@ def run_by(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def way(command: str) -> dict[Path, list[str]]:
-    """Follow a command from its function: what is called by name, and what that calls.
+    """Return the functions and classes that a command leads to from its function, by module.
 
     A method counts where its class was reached and something on the way has an attribute of its
     name. What other rooms do in between, and what a value holds, is not followed.
-
-    Returns
-    -------
-    dict of Path to list of str
-        The functions and classes that are reached, by module.
     """
     (begin,) = [path for path in (PACKAGE / "cli").rglob("*.py") if f"_{command}" in defined(path)]
     left: list[Place | None] = [(begin, f"_{command}")]
@@ -234,10 +228,8 @@ def way(command: str) -> dict[Path, list[str]]:
                 methods.setdefault(part.name, []).append((module, part))
                 if part.name in attributes or part.name.startswith("__"):
                     look(module, part)
-    found: dict[Path, list[str]] = {}
-    for module, name in sorted(reached):
-        found.setdefault(module, []).append(name)
-    return found
+    modules = sorted({module for module, _ in reached})
+    return {m: sorted(name for module, name in reached if module == m) for m in modules}
 
 
 def told_way(command: str) -> str:
