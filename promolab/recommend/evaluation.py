@@ -152,6 +152,7 @@ def compare_recommenders(
     now = read_as_of(as_of)
     known, after = _split(events, now, weeks)
     past = read_purchases(known, products, now, least_customers)
+    del known  # as large as what was read of it
     rng = np.random.default_rng(seed)
     many = min(whole_number("customers", customers, 2), past.shape[0])
     drawn = np.sort(rng.choice(past.shape[0], many, replace=False))

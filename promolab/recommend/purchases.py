@@ -160,6 +160,7 @@ def read_purchases(events: Any, products: Any, as_of: Any, least: int = 10) -> P
         )
     age = (pd.Timestamp(now) - rows["ts"]).dt.total_seconds().to_numpy(float) / 86_400
     order = _orders(rows, customer)
+    del rows  # as large as what comes
     place = np.cumsum(some) - 1
     whole = pd.DataFrame({"customer": customer, "product": place[product], "order": order})
     whole["age"] = age

@@ -53,8 +53,6 @@ class WeekOffers(Result):
         Of each promotion that starts and names its products.
     without : tuple
         Promotions that start and name none, or no more than one offer.
-    recommender : Recommender
-        By which products stand for their coupons.
     compared : tuple of str
         Ways to recommend that are compared.
     seed : int
@@ -71,7 +69,6 @@ class WeekOffers(Result):
     graph: ProductGraph = field(repr=False)
     offers: tuple[Offers, ...]
     without: tuple[Any, ...]
-    recommender: Recommender = field(repr=False)
     compared: tuple[str, ...]
     seed: int
     unranked: tuple[Any, ...] = ()
@@ -313,7 +310,7 @@ def week_offers(
         else:
             without.append(promotion)
     return WeekOffers(
-        run, shop, graph, tuple(offers), tuple(without), recommender, tuple(kinds), seed,
+        run, shop, graph, tuple(offers), tuple(without), tuple(kinds), seed,
         tuple(planned[~planned.isin(starting)]), past,
     )  # fmt: skip
 
