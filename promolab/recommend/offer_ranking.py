@@ -373,11 +373,14 @@ def past_offers(graph: ProductGraph, chosen_types: Sequence[str] = (), k: int = 
             "no promotion with several offers that customers took is over: nothing tells how well "
             "offers are ranked"
         )
-    return PastOffers(pd.concat([_rows(lesson, told, k) for lesson in told], ignore_index=True), k)
+    moments = {(lesson.starts_at, lesson.kind) for lesson in told}
+    learned = {each: learned_before(told, *each) for each in moments}
+    rows = [_rows(lesson, learned[lesson.starts_at, lesson.kind], k) for lesson in told]
+    return PastOffers(pd.concat(rows, ignore_index=True), k)
 
 
-def _rows(lesson: Lesson, told: Sequence[Lesson], k: int) -> pd.DataFrame:
-    shares = learned_before(told, lesson.starts_at, lesson.kind).shares(lesson.features)
+def _rows(lesson: Lesson, learned: Choices, k: int) -> pd.DataFrame:
+    shares = learned.shares(lesson.features)
     many = lesson.taken.sum(axis=1)
     rows = {
         "promotion_id": lesson.promotion_id,
