@@ -196,6 +196,6 @@ def test_no_offer_is_expected_more_than_once_and_places_hold_a_share_of_all_take
     assert expected == pytest.approx([0.5, 0.45, 0.15])
     # Twelve offers, of which the first, the seventh and the last were taken.
     lesson = lesson_of("P", "2024-05-01", [0, 6, 11], 12)
-    row = _rows(lesson, [lesson], 10).iloc[0]
+    row = _rows(lesson, learn_choices([]), 10).iloc[0]
     held = [row[f"held_{places}"] for places in (1, 3, 5, 10)]
     assert held == pytest.approx([1 / 3, 1 / 3, 1 / 3, 2 / 3])
