@@ -107,7 +107,7 @@ class FeatureDrift(Result):
         ends = {f"at{end[3:]}": drawn[end].clip(upper=FARTHEST) for end in _PSI}
         kept = self.frame[self.frame["drift"] != NONE_].set_index("column")[[*_PSI, "drift"]]
         return {
-            "case": ("moved" if len(moved) else "still") if self else self.season or "nothing",
+            "case": ("moved" if len(moved) else "still") if self else self.season,
             "how": "week" if self.week else "weeks" if self.weeks else "then",
             "any": len(moved) > 0,
             "hair": bool((counted["said"] == "hair").any()),

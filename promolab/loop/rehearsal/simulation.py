@@ -118,7 +118,6 @@ class Rehearsal(Result):
             "currency": CURRENCY,
             "told": told.assign(known=told["of_attainable"].notna()),
             "nothing_pays": len(learned) > 0 and not learned["pays"].any(),
-            "rows": rows,
             "curves": pd.concat(curves, ignore_index=True),
         }
 

@@ -59,7 +59,6 @@ def test_an_oracle_is_above_guesses_all_keep_to_the_budget_and_all_are_drawn(fou
     assert done.frame.groupby("policy")["number"].apply(list).tolist() == [[1, 2]] * 3
     assert done.share("latent") == 1
     assert len(done.by_policy()) == 4 and "2 weeks of 300 customers" in done.summary()
-    assert "attainable" in done.to_table().text
 
 
 def test_what_is_there_is_not_done_again_and_the_command_draws_it(found, monkeypatch, capsys):
