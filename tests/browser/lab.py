@@ -129,7 +129,7 @@ class LabPage:
 
     def says(self, explorer: Any, words: str) -> None:
         """Wait until an explorer says this."""
-        explorer.get_by_text(words).first.wait_for(timeout=30_000)
+        explorer.get_by_text(words).first.wait_for()
 
     def enter(self, explorer: Any, label: str, words: str) -> None:
         """Go to a field by keys alone, and type words in place of what stands there."""
@@ -176,6 +176,6 @@ class LabPage:
         """Wait until an explorer draws something else than before, and return it."""
         node = explorer.locator("xpath=./*[last()]").element_handle()
         self.page.wait_for_function(
-            "([node, before]) => node.innerHTML != before", arg=[node, before], timeout=20_000
+            "([node, before]) => node.innerHTML != before", arg=[node, before]
         )
         return self.figures(explorer)
