@@ -14,7 +14,7 @@ import numpy as np
 
 from promolab.contract import Shop
 from promolab.errors import InputError
-from promolab.simulated.going_folder import Folder, Making, as_table
+from promolab.simulated.going_folder import WEEKS, Folder, Making, as_table
 from promolab.simulated.oracles import (
     MOMENTS,
     MOST,
@@ -97,6 +97,8 @@ class GoingShop:
         Empty or new, or one where this world's shop lies already: it goes on from there.
     opened : callable
         Opens a folder of tables as a shop: `promolab.load_shop`.
+    like : Path, optional
+        Folder of a shop of the same world: the log is copied from there.
 
     Examples
     --------
@@ -110,21 +112,26 @@ class GoingShop:
     (13, 12, 0.0)
     """
 
-    def __init__(self, world: World, folder: Path, opened: Opener) -> None:
+    def __init__(
+        self, world: World, folder: Path, opened: Opener, like: Path | None = None
+    ) -> None:
         self.world, self.opened = world, opened
         self._folder = Folder(folder, world)
         self._shop: Shop | None = None
         if not self._folder.known:
-            write_log(self._at(world.weeks - 1 + world.every), self._folder)
+            log = like and like / WEEKS
+            write_log(self._at(world.weeks - 1 + world.every), self._folder, log)
         known = self._folder.known
         self._week = known[-1]
         self._action = np.column_stack([self._folder.kept(week, "assigned") for week in known])
         self._folder.describe(settings_of(self._at(self.week)))
 
     @classmethod
-    def begin(cls, world: World, folder: str | Path, opened: Opener) -> GoingShop:
+    def begin(
+        cls, world: World, folder: str | Path, opened: Opener, like: Path | None = None
+    ) -> GoingShop:
         """Write the log, or open again what is there; what was not finished is made again."""
-        return cls(world, Path(folder).expanduser(), opened)
+        return cls(world, Path(folder).expanduser(), opened, like)
 
     @property
     def folder(self) -> Path:

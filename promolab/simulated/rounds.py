@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ from promolab.simulated.tables import (
 from promolab.simulated.world import NONE, Promotion, World
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pandas as pd
     import pyarrow as pa
 
@@ -158,7 +161,7 @@ def people_of(world: World, first: int) -> Customers:
     return draw_customers(world, first, min(first + CHUNK, world.customers))
 
 
-def write_log(world: World, folder: Folder) -> None:
+def write_log(world: World, folder: Folder, like: Path | None = None) -> None:
     """Write what was known when the world's last week began: the shop of `write_shop`, cut there.
 
     Parameters
@@ -167,9 +170,14 @@ def write_log(world: World, folder: Folder) -> None:
         Whose last week is the first to be decided from outside.
     folder : Folder
         Where no week is known yet.
+    like : Path, optional
+        Where the weeks of a shop of the same world lie: what it began with is copied.
     """
     first = world.weeks - 1
     making, since = Making(folder.weeks, first), (len(world.rounds) - 1) * world.per_round
+    if like is not None and (like / making.target.name).exists():
+        shutil.copytree(like / making.target.name, making.place, dirs_exist_ok=True)
+        return making.publish()
     for table, columns in small_tables(world):
         making.write(table, 0, as_table(columns))
     reviews, claimed, eligible, assigned = [], [], [], []

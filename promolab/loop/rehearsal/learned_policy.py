@@ -134,11 +134,12 @@ def _worth(
         trials = undiscounted(whole), whole
         models = [UpliftModel("dr", LEARNER, seed=seed) for _ in trials]
         # Side by side: nearly all of it is linear algebra.
-        with single_threaded(), ThreadPoolExecutor(2) as pool:
-            list(pool.map(lambda model, rows: model.fit(rows).pooled_scores_, models, trials))
+        with single_threaded(), ThreadPoolExecutor(1) as pool:
+            other = pool.submit(lambda: models[1].fit(trials[1]).effects_by_others_)
+            before = scored_log(models[0].fit(trials[0]))
+            other.result()
     except PromolabError:
         return None, None, trial
-    before = scored_log(models[0])
     worth = week_worth(shop, as_of, models[0], before, promotions)
     if worth is None:
         return None, None, trial

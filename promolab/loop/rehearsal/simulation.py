@@ -264,7 +264,8 @@ def run_policy(
     So a week without a next one is decided again, to the same: what chance draws hangs on the seed
     and the week alone.
     """
-    going = GoingShop.begin(asked.world, folder / SHOP, opened)
+    first = folder.parent / asked.run[0] / SHOP  # all begin with the same log
+    going = GoingShop.begin(asked.world, folder / SHOP, opened, first)
     rows, kept = folder / WEEKS, None
     rows.mkdir(exist_ok=True)
     for path in sorted(rows.glob("[0-9]*.json")):
