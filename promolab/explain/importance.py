@@ -96,8 +96,8 @@ class Importance(Result):
 
     def about(self, moment: pd.Timestamp, before: int, after: int, among: int) -> Importance:
         """Return the same, with when and among how many rows it was measured."""
-        told = {"promotions_before": before, "promotions_after": after, "among": among}
-        return replace(self, moment=moment, **told)
+        told = replace(self, promotions_before=before, promotions_after=after)
+        return replace(told, moment=moment, among=among)
 
     def facts(self) -> dict[str, Any]:
         """Return the most important feature, how many matter, and what is drawn."""
