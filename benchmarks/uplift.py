@@ -160,7 +160,7 @@ def hillstrom(repeats: int = 10) -> Iterator[Row]:
         # As the learner says them: here the order is asked for, not whether it is to be trusted.
         tried, scores = model._candidates, model.scores_
         assert tried is not None
-        said = predict_folds(tried.fitted, _others(model.fold_))
+        said = predict_folds(tried.fitted, _others(model.fold_), range(model.fold_.max() + 1))
         for k, arm in enumerate(model.treatments_):
             response = place_within(model.nuisance_.mu[:, k + 1], model.fold_)
             how: dict[str, Any] = {"gamma": scores[arm].to_numpy(), "cluster": model.cluster_}
