@@ -150,7 +150,8 @@ def test_a_page_speaks_the_reports_language_and_its_contents_name_subjects_alone
 
 
 def test_each_text_cell_of_a_page_stands_in_chinese_with_as_many_paragraphs(repository) -> None:
-    texts, chinese = {}, chinese_cells()
+    texts: dict[str, str] = {}
+    chinese = chinese_cells()
     for path in sorted((repository / "notebooks").glob("[01][0-9]_*.ipynb"))[1:]:
         for cell in nbformat.read(path, as_version=4).cells:
             if cell.cell_type == "markdown" and cell.source[0] == "#":
