@@ -15,6 +15,7 @@ from promolab.simulated.effects import course, outcomes_of, tired
 from promolab.simulated.people import Customers
 from promolab.simulated.tables import OFFSET
 from promolab.simulated.world import CATEGORIES, KINDS, NONE, World
+from promolab.threads import single_threaded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -194,10 +195,11 @@ class Attainable:
                 )
                 for which in (0, 1)
             ]
-            models[kind] = (
-                boosted_trees().fit(rows, targets[0]),
-                boosted_trees(80).fit(rows, targets[1]),
-            )
+            with single_threaded("openmp"):  # of so few rows several threads wait for each other
+                models[kind] = (
+                    boosted_trees().fit(rows, targets[0]),
+                    boosted_trees(80).fit(rows, targets[1]),
+                )
         return cls(models, columns, levels)
 
     def predict(self, seen: Seen) -> tuple[np.ndarray, np.ndarray]:
@@ -207,8 +209,9 @@ class Attainable:
         for kind, (of_gain, of_discount) in self.models.items():
             rows, places = seen.rows(kind)
             rows = rows[self.columns].astype(self.levels)
-            gain[:, places] = of_gain.predict(rows).reshape(len(places), n).T
-            discount[:, places] = of_discount.predict(rows).reshape(len(places), n).T
+            with single_threaded("openmp"):
+                gain[:, places] = of_gain.predict(rows).reshape(len(places), n).T
+                discount[:, places] = of_discount.predict(rows).reshape(len(places), n).T
         return gain, discount
 
 
