@@ -130,8 +130,9 @@ def test_three_arms_share_one_slope_and_a_segment_is_read_as_if_it_were_alone():
     adjusted = frame["spend"] - theta * (frame["before"] - frame["before"].mean())
     by_arm = adjusted.groupby(frame["arm"]).mean()
     for row in rows:
-        found = row.treated.value, row.baseline.value
-        assert found == pytest.approx((by_arm[row.arm], by_arm["control"]), **CLOSE)
+        assert (row.treated.value, row.baseline.value) == pytest.approx(
+            (by_arm[row.arm], by_arm["control"]), **CLOSE
+        )
     frame = shop(2000).assign(kind=lambda f: np.where(f["before"] > 20, "large", "small"))
     metrics = {"m": Metric("spend", earlier="before"), "r": Metric("spend", per="orders")}
     found = measure_arms(frame, metrics, segments="kind")

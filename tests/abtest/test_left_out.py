@@ -1,6 +1,7 @@
 """What is left out of a readout, and what is not told, is said."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from promolab.abtest.comparison import Metric
@@ -42,7 +43,7 @@ def test_what_is_left_out_is_counted_and_said(frame):
     assert "m is missing in 60 rows" in found.notes[0]
     assert "before is missing in 5 rows" in found.notes[1]
     kinds = np.where(frame.index < 3, "few", np.where(frame.index < 300, "one", "two"))
-    segmented = frame.assign(kind=np.where(frame.index < 500, kinds, None))
+    segmented = frame.assign(kind=pd.Series(kinds).where(frame.index < 500))
     found = measure_arms(segmented, {"m": "spend"}, segments="kind")
     assert {row.segment for row in found.segments} == {"one", "two"}
     assert found.notes == (

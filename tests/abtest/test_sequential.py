@@ -69,7 +69,7 @@ def test_an_a_a_test_that_is_looked_at_every_day_is_called_in_5_of_100_at_most(d
     alarms = 0
     for d, e in zip(difference, error, strict=True):
         low, high = confidence_sequence(n, d, e**2 * n, tuned_for=n[-1])
-        alarms += ((low > 0) | (high < 0)).any()
+        alarms += int(((low > 0) | (high < 0)).any())
     assert alarms <= binom.ppf(0.99, TESTS, 0.05)
     naive = (np.abs(difference) > 1.96 * error)[:, 3:].any(axis=1).mean()
     assert naive > 0.2  # the same data, looked at with an interval made for one look

@@ -69,9 +69,9 @@ def test_agrees_with_scikit_learn_fold_by_fold():
     assert found.effective_others == pytest.approx(w.sum() ** 2 / (w**2).sum(), rel=1e-5)
     assert found.beyond_share == (e[a] > e[~a].max()).mean()
     # Whatever the order of the rows and the type of ids.
-    ids, order = np.arange(n), rng.permutation(n)
-    one = adjusted_difference(y, a, x, ids).estimate
-    other = adjusted_difference(y[order], a[order], x[order], ids[order].astype(str)).estimate
+    numbers, order = np.arange(n), rng.permutation(n)
+    one = adjusted_difference(y, a, x, numbers).estimate
+    other = adjusted_difference(y[order], a[order], x[order], numbers[order].astype(str)).estimate
     assert other.ends == pytest.approx(one.ends, abs=1e-9)
 
 

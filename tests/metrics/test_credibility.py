@@ -35,14 +35,15 @@ def test_the_means_are_those_of_credibility_theory_and_read_back_from_json() -> 
     total = size * np.repeat([1.2, 0.8, 1.0], [6, 4, 2]) * rng.gamma(25, 1 / 25, 12)
     noise = 1 / size
     found = past_ratios(total, size, types, variance=lambda _: noise, half=0)
-    overall, x, v = total.sum() / size.sum(), [], []
+    overall = total.sum() / size.sum()
+    means, variances = [], []
     for name in "ABC":
         mine = types == name
         share = size[mine] / size[mine].sum()
-        x.append(total[mine].sum() / size[mine].sum() / overall)
+        means.append(total[mine].sum() / size[mine].sum() / overall)
         spread = share**2 @ (noise[mine] + math.expm1(found.sd**2))
-        v.append(spread * (found.mean(name) / overall) ** 2)
-    x, v = np.array(x), np.array(v)
+        variances.append(spread * (found.mean(name) / overall) ** 2)
+    x, v = np.array(means), np.array(variances)
     w = 1 / v
     q = w @ (x - w @ x / w.sum()) ** 2
     tau2 = max(0.0, (q - 2) / (w.sum() - w @ w / w.sum()))

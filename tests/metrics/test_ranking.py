@@ -81,17 +81,17 @@ def test_variances_are_delongs_and_clustered_obuchowskis(rows):
 
 
 def test_difference_of_two_is_paired(rows):
-    y, cluster, scores = rows["y"], rows["cluster"], [rows["score"], rows["other"]]
-    aucs, covariance = obuchowski(y, scores, cluster)
-    result = compare_auc(y, *scores, cluster=cluster)
+    y, cluster, one, other = (rows[name] for name in ("y", "cluster", "score", "other"))
+    aucs, covariance = obuchowski(y, [one, other], cluster)
+    result = compare_auc(y, one, other, cluster=cluster)
     error = np.sqrt(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1])
     assert (result.auc_a, result.auc_b) == (pytest.approx(aucs[0]), pytest.approx(aucs[1]))
     assert result.difference == pytest.approx(aucs[0] - aucs[1])
     assert result.std_error == pytest.approx(error, rel=1e-10)
     assert result.ci_low == pytest.approx(result.difference - 1.959964 * error, abs=1e-6)
-    same = compare_auc(y, scores[0], 2 * scores[0] + 1, cluster=cluster)
+    same = compare_auc(y, one, 2 * one + 1, cluster=cluster)
     assert (same.difference, same.p_value, same.ci_low, same.ci_high) == (0, 1, 0, 0)
-    back = compare_auc(y, *scores[::-1], cluster=cluster)
+    back = compare_auc(y, other, one, cluster=cluster)
     assert (back.difference, back.p_value) == pytest.approx((-result.difference, result.p_value))
 
 
