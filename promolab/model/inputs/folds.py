@@ -423,8 +423,8 @@ def split_in_time(
         found = int(np.nansum(labels[place]))
         if found < LEAST or found == len(place):
             raise InputError(
-                f"of the promotions {when} {moment:%Y-%m-%d} {found:,} of {len(place):,} contacts "
-                f"brought a response; {LEAST} and somebody without one are needed on either side: "
+                f"promotions {when} {moment:%Y-%m-%d} had contacts: {len(place):,}, responses: "
+                f"{found:,}; {LEAST} responses and somebody without one are needed on either side: "
                 "give another moment, or more promotions"
             )
     return TimeSplit(moment, rows[0], rows[1], labels, len(sides[0]), len(sides[1]))
