@@ -118,13 +118,20 @@ class StandingReadout(Result):
         return told
 
     def facts(self) -> dict[str, Any]:
-        """Return whether it is known, and the last week's figures."""
+        """Return whether it is known, the last week's figures, and what the figure shows."""
         return {
             "case": "unknown" if self.why else "known",
             "gap": self.so_far(),
             "total": self.in_total(),
             "profit": self.in_total("profit"),
+            "measure": "profit" if "profit" in self.frame else "sales",
+            "drawn": self._drawn,
         }
+
+    def _drawn(self) -> pd.DataFrame:
+        measure = "profit" if "profit" in self.frame else "sales"
+        columns = {measure: "value", f"{measure}_low": "ci_low", f"{measure}_high": "ci_high"}
+        return self.frame[["week", *columns]].rename(columns=columns)
 
 
 def standing_holdout(shop: Shop, as_of: Any) -> StandingReadout:
