@@ -88,7 +88,8 @@ def test_kills_at_random_moments_change_no_figure(notebooks, tmp_path, repositor
     killed, left, whole, torn = json.loads(done.stdout)
     assert killed == 6, done.stderr
     assert torn == whole and whole["weeks"].count("draft") == 2
-    assert [name for name in left if not name.startswith(".")] == [
+    # What the engine wrote last of a killed run is read with its file, and merged when that grows.
+    assert [name for name in left if not name.startswith(".") and not name.endswith(".wal")] == [
         *("2017-W44", "2017-W45", "index.html", "latest", "ledger.duckdb", "source.json")
     ]
     assert not [name for name in left if name.startswith((".staging", ".part", ".old"))]
