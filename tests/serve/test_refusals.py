@@ -233,7 +233,7 @@ def test_a_plan_and_its_release_read_the_list(tmp_path):
     refused("opted out", release_week, WEEK, made.out)
     # The page's own call, on a file where somebody changed a line.
     path = made.out / "suppressions.jsonl"
-    path.write_text(path.read_text().replace('"kind": "right"', '"kind": "unsubscribe"'))
+    path.write_text(path.read_text().replace('"kind": "unsubscribe"', '"kind": "right"'))
     nothing = pd.DataFrame(columns=["customer_id", "action", "propensity", "chosen"])
     run.write_table("allocation", nothing.astype({"action": str}), by="customer_id")
     cells = nbformat.read(Path(__file__).parents[2] / "notebooks" / "08_plan.ipynb", 4).cells
