@@ -354,8 +354,8 @@ class LaunchEconomics(Result):
         tiles = [first]
         for name, text, e in figures:
             value = e.value if math.isfinite(e.value) else None
-            note = "" if name == "off" else facts.say(f"{name}_note")
-            tiles.append(Tile(facts.say(f"{name}_tile"), text, value, note, of=which))
+            label, note = facts.say(f"{name}_tile"), facts.say(f"{name}_note")
+            tiles.append(Tile(label, text, value, note, of=which))
         return tiles
 
     def among(self, promotions: Sequence[Any]) -> LaunchEconomics:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-Path = Callable[[np.ndarray, np.ndarray], np.ndarray]
+PenaltyPath = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """From products and penalties to the lines at each, shape (p, targets, penalties)."""
 RANK = 1e-10
 """Share of the largest eigenvalue below which a direction counts as not seen."""
@@ -191,7 +191,7 @@ def _others(sums: list[Sums]) -> list[Sums]:
     return [_added([each for each in sums if each is not out]) for out in sums]
 
 
-def _path_of(sums: Sums, scale: np.ndarray) -> Path:
+def _path_of(sums: Sums, scale: np.ndarray) -> PenaltyPath:
     """Return what gives the lines of some columns, whatever the target.
 
     As many made-up rows as there are columns have the same products, and so the same lines.
@@ -221,7 +221,7 @@ def _path_of(sums: Sums, scale: np.ndarray) -> Path:
     return path
 
 
-def _best(sums: list[Sums], paths: list[Path], scale: np.ndarray) -> np.ndarray:
+def _best(sums: list[Sums], paths: list[PenaltyPath], scale: np.ndarray) -> np.ndarray:
     """Return the lines of the penalty that foretells the parts left out best, shape (p, targets).
 
     Of equal ones the largest: no column where none tells. Where `STEP` in a row foretold no better,

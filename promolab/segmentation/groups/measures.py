@@ -310,6 +310,8 @@ def mark_chosen(table: pd.DataFrame, min_share: float) -> pd.DataFrame:
 
 
 MEASURES = ("silhouette", "stability")
+BLURRED = 0.25
+"""Below this mean silhouette groups overlap (Kaufman & Rousseeuw 1990, table 4)."""
 
 
 @dataclass(frozen=True)
@@ -356,6 +358,7 @@ class NumberOfSegments(Result):
         return found | {
             "k": int(row["k"]),
             "why": self._why(row),
+            "blurred": found["silhouette"].ci_high < BLURRED,
             "small": left.loc[~left["large_enough"], "k"].tolist() if known else [],
             "curves": pd.concat(curves).dropna(subset=["value"]),
             "stable": MIN_STABILITY,
