@@ -1,0 +1,8 @@
+from .evaluation import PlanEvaluation as PlanEvaluation
+from .evaluation import evaluate_plan
+from .exact import ExactPlan as ExactPlan
+from .exact import exact_plan
+from .learner import LearnedPlan as LearnedPlan
+from .learner import PlanLearner
+
+__all__ = ["PlanLearner", "evaluate_plan", "exact_plan"]
