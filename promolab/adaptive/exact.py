@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
-from promolab.adaptive.plan_log import NONE, discount_of
+from promolab.adaptive.plan_log import NONE, discount_of, policy_chances
 from promolab.checks import numbers_of, real_number
 from promolab.errors import InputError
 from promolab.results import Result
@@ -114,7 +114,7 @@ def exact_plan(
         values, choice, rounds = _policy_iteration(moves, rewards, factor)
         chances = np.eye(k)[choice]
     else:
-        chances, rounds = _chances(plan, labels, n), 0
+        chances, rounds = policy_chances(plan, labels, n), 0
         values, choice = _solved(moves, rewards, factor, chances), chances.argmax(axis=1)
     # What is discounted of contacts, and of weeks: of the states that do not keep one for good.
     gone = process.states["gone"].to_numpy() if "gone" in process.states else np.zeros(n, bool)
@@ -153,25 +153,3 @@ def _solved(
     policy.eliminate_zeros()
     system = sparse.eye_array(n, format="csc") - discount * (policy @ moves).tocsc()
     return np.asarray(splu(system).solve((chances * rewards).sum(axis=1)))
-
-
-def _chances(plan: Any, labels: list[Any], n: int) -> np.ndarray:
-    """Return the chances of a plan that gives an action or chances per state, shape (n, K)."""
-    given = np.asarray(plan)
-    if given.shape == (n, len(labels)) and given.dtype.kind in "fiub":
-        chances = given.astype(float)
-        if (chances < 0).any() or np.abs(chances.sum(axis=1) - 1).max() > 1e-6:
-            raise InputError("plan has chances below 0, or rows that do not sum to 1")
-        return chances
-    if given.shape != (n,):
-        raise InputError(
-            f"plan has shape {given.shape}; expected an action per row ({n},), or the chance of "
-            f"each action ({n}, {len(labels)})"
-        )
-    codes = pd.Categorical(given, categories=labels).codes
-    if (codes < 0).any():
-        raise InputError(
-            f"plan names {given[codes < 0][0]!r}, which is none of the actions "
-            f"{', '.join(map(str, labels))}"
-        )
-    return np.eye(len(labels))[codes]

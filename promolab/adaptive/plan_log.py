@@ -55,6 +55,8 @@ class PlanLog:
         What rights and limits allowed.
     names : ndarray of shape (customers,)
         The customers' ids.
+    order : ndarray of int of shape (n,)
+        Which row of what was given each one is.
     """
 
     states: pd.DataFrame
@@ -67,6 +69,7 @@ class PlanLog:
     first: np.ndarray
     allowed: np.ndarray = field(repr=False)
     names: np.ndarray = field(repr=False)
+    order: np.ndarray = field(repr=False)
 
     @property
     def known(self) -> np.ndarray:
@@ -78,27 +81,29 @@ class PlanLog:
         """Which actions are contacts, shape (K,)."""
         return np.array([action != NONE for action in self.actions])
 
-    def part(self, chosen: np.ndarray) -> PlanLog:
-        """Return the log of some customers, all of their rows.
+    def part(self, rows: np.ndarray) -> PlanLog:
+        """Return the log of some customers, who keep their codes.
 
         Parameters
         ----------
-        chosen : ndarray of bool of shape (customers,)
+        rows : ndarray of bool of shape (n,)
+            All rows of each.
         """
-        rows = chosen[self.customer]
         place = np.append(np.cumsum(rows) - 1, [UNKNOWN, GONE])  # of the codes below 0 at the end
-        code = np.cumsum(chosen) - 1
         cut = {
             name: getattr(self, name)[rows]
-            for name in ("states", "action", "reward", "propensity", "first", "allowed")
+            for name in (
+                "states",
+                "action",
+                "reward",
+                "propensity",
+                "customer",
+                "first",
+                "allowed",
+                "order",
+            )
         }
-        return dataclasses.replace(
-            self,
-            **cut,
-            customer=code[self.customer[rows]],
-            following=place[self.following[rows]],
-            names=self.names[chosen],
-        )
+        return dataclasses.replace(self, **cut, following=place[self.following[rows]])
 
 
 def read_log(
@@ -188,6 +193,7 @@ def read_log(
         first=np.append(True, ~same),
         allowed=may,
         names=np.asarray(names),
+        order=order,
     )
 
 
@@ -198,6 +204,28 @@ def state_columns(frame: pd.DataFrame, names: Sequence[str], what: str) -> pd.Da
         {name: numbers_of(f"{what}.{name}", frame[name], finite=True) for name in names},
         dtype=float,
     )
+
+
+def policy_chances(plan: Any, labels: list[Any], n: int) -> np.ndarray:
+    """Return the chances of a plan that gives an action or chances per state, shape (n, K)."""
+    given = np.asarray(plan)
+    if given.shape == (n, len(labels)) and given.dtype.kind in "fiub":
+        chances = given.astype(float)
+        if (chances < 0).any() or np.abs(chances.sum(axis=1) - 1).max() > 1e-6:
+            raise InputError("plan has chances below 0, or rows that do not sum to 1")
+        return chances
+    if given.shape != (n,):
+        raise InputError(
+            f"plan has shape {given.shape}; expected an action per row ({n},), or the chance of "
+            f"each action ({n}, {len(labels)})"
+        )
+    codes = pd.Categorical(given, categories=labels).codes
+    if (codes < 0).any():
+        raise InputError(
+            f"plan names {given[codes < 0][0]!r}, which is none of the actions "
+            f"{', '.join(map(str, labels))}"
+        )
+    return np.eye(len(labels))[codes]
 
 
 class Bins:

@@ -96,7 +96,8 @@ def fit_network(
     In a sweep the target of a pair of state and action is the mean of
     :math:`r - \bar r + \gamma Q'(s', \arg\max_a Q(s', a))` over its rows: Q chooses, and Q', the
     network of the sweep before, values (double Q-learning, van Hasselt et al. 2016). Rewards are
-    centred by their mean r̄ (Naik et al. 2024): who leaves has :math:`-\bar r / (1 - \gamma)`. The loss is the squared error plus
+    centred by their mean r̄ (Naik et al. 2024): who leaves has :math:`-\bar r / (1 - \gamma)`. The
+    loss is the squared error plus
     :math:`\alpha (\log \sum_a e^{Q(s, a)} - Q(s, a_{\text{log}}))`, which holds down what the log
     seldom did (conservative Q-learning, Kumar et al. 2020); α is 0 for plain fitted Q iteration.
 
