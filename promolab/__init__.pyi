@@ -1,5 +1,6 @@
 from . import compare, explain, metrics, model, widgets
 from .abtest import analyze_experiment, assign, plan_experiment
+from .adaptive import PlanLearner, evaluate_plan
 from .cleaning import clean
 from .contract import Shop
 from .effects import UpliftModel
@@ -16,6 +17,7 @@ from .sources import load_experiment, load_labelled, load_shop
 
 __all__ = [
     "LiveFeatures",
+    "PlanLearner",
     "PromolabError",
     "Recommender",
     "ResponseModel",
@@ -30,6 +32,7 @@ __all__ = [
     "build_profiles",
     "clean",
     "compare",
+    "evaluate_plan",
     "explain",
     "load_experiment",
     "load_labelled",

@@ -29,6 +29,7 @@ CEILINGS = {
     "recommend": 2_100,
     "promotions": 2_300,
     "policy": 2_100,
+    "adaptive": 1_000,
     "profiles explain scoring": 2_250,
     "features plots sales cleaning results stats (ground)": 4_000,
     "campaign": 5_000,

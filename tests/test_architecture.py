@@ -42,7 +42,7 @@ FLOORS = [
     "simulated sources onboarding cleaning features profiles promotions sales",
     "model segmentation",
     "explain scoring effects compare recommend",
-    "abtest policy",
+    "abtest policy adaptive",
     "campaign loop",
     "report widgets serve",
     "cli",

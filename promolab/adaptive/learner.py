@@ -132,10 +132,10 @@ class PlanLearner:
     --------
     >>> from promolab.simulated import CustomerProcess
     >>> process = CustomerProcess(levels=2)
-    >>> log = process.log(customers=4_000, weeks=12, seed=1)
+    >>> log = process.log(customers=3_000, weeks=12, seed=1)
     >>> learner = PlanLearner("counting").fit(log, states=["stock", "fatigue", "reference"])
     >>> print(learner.choose(process.states.head(2)))
-    ['recommendation' 'none']
+    ['recommendation' 'discount 15 %']
     """
 
     found: LearnedPlan

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promolab.checks import columns_there, numbers_of, share
+from promolab.checks import choices_of, columns_there, numbers_of, share
 from promolab.errors import DataError, InputError
 from promolab.wording import count, plural
 
@@ -154,7 +154,7 @@ def read_log(
             "action that was taken had a chance above 0, up to 1"
         )
     taken = sorted(set(log["action"]), key=lambda label: (label != NONE, str(label)))
-    labels = taken if actions is None else list(actions)
+    labels = taken if actions is None else choices_of("actions", actions)
     if missing := [label for label in labels if label not in taken]:
         raise DataError(
             f"the log never took {missing[0]!r}, so it cannot tell what comes of it; leave it out "
@@ -219,10 +219,10 @@ def policy_chances(plan: Any, labels: list[Any], n: int) -> np.ndarray:
             f"plan has shape {given.shape}; expected an action per row ({n},), or the chance of "
             f"each action ({n}, {len(labels)})"
         )
-    codes = pd.Categorical(given, categories=labels).codes
+    codes = pd.Index(labels).get_indexer(given)
     if (codes < 0).any():
         raise InputError(
-            f"plan names {given[codes < 0][0]!r}, which is none of the actions "
+            f"plan names {str(given[codes < 0][0])!r}, which is none of the actions "
             f"{', '.join(map(str, labels))}"
         )
     return np.eye(len(labels))[codes]

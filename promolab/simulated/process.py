@@ -37,8 +37,9 @@ from promolab.checks import refuse, seed_of, share, whole_number
 
 MARGIN, PRICE, CONTACT = 12.0, 30.0, 0.3
 """What a week's need brings at the full price, what it costs there, and what a contact costs."""
-TALLEST = {"stock": 3.0, "fatigue": 1.0, "reference": 0.3}
-"""The highest level of each part of a state; the lowest is 0."""
+PARTS = ("stock", "fatigue", "reference")
+LARDER = 3.0
+"""Weeks of need that can be stored."""
 SPREAD = 0.5
 """Standard deviation of the logarithm of what a purchase brings, about its mean."""
 
@@ -67,9 +68,9 @@ class CustomerProcess:
     (65, ['none', 'recommendation', 'discount 15 %', 'discount 30 %'])
     >>> log = process.log(customers=2, weeks=3, seed=1)
     >>> log[["customer_id", "week", "action", "propensity", "gone"]].head(2)
-       customer_id  week          action  propensity   gone
-    0            0     0   discount 15 %        0.25  False
-    1            1     0            none        0.25  False
+       customer_id  week         action  propensity   gone
+    0            0     0           none        0.25  False
+    1            1     0  discount 30 %        0.25  False
     """
 
     levels: int = 4
@@ -80,12 +81,17 @@ class CustomerProcess:
         for depth in self.depths:
             share("depths", depth, zero=False, one=False)
 
+    @property
+    def _highest(self) -> tuple[float, float, float]:
+        """The highest level of each part of a state; the lowest is 0."""
+        return LARDER, 1.0, max(self.depths, default=1.0)
+
     @functools.cached_property
     def states(self) -> pd.DataFrame:
         """The states, a row each: stock, fatigue, reference; the last one has ``gone``."""
-        grids = [np.linspace(0, top, self.levels) for top in TALLEST.values()]
+        grids = [np.linspace(0, top, self.levels) for top in self._highest]
         rows = [*itertools.product(*grids), (0.0,) * len(grids)]
-        frame = pd.DataFrame(rows, columns=[*TALLEST])
+        frame = pd.DataFrame(rows, columns=[*PARTS])
         return frame.assign(gone=frame.index == len(frame) - 1)
 
     @functools.cached_property
@@ -104,7 +110,7 @@ class CustomerProcess:
     @functools.cached_property
     def _outcomes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """What may come of each action in each state: next state, chance, reward, (S, K, J)."""
-        stock, fatigue, expected = self.states[[*TALLEST]].to_numpy().T[..., None]
+        stock, fatigue, expected = self.states[[*PARTS]].to_numpy().T[..., None]
         depth, contact = self.actions[["depth", "contact"]].to_numpy(dtype=float).T
         heed = 17 * (depth - 0.3 * expected) + 1.7 * contact * (1 - fatigue)
         buys = expit(-0.4 + heed - 0.6 * stock)
@@ -117,9 +123,9 @@ class CustomerProcess:
         gone, there = len(self.states) - 1, ~self.states["gone"].to_numpy()[:, None]
         found: list[tuple[Any, Any, Any]] = []
         for bought, chance in ((0.0, 1 - buys), (1.0, buys)):
-            left = np.clip(stock + bought * weeks - 1, 0, TALLEST["stock"])
+            left = np.clip(stock + bought * weeks - 1, 0, LARDER)
             reward = there * (bought * weeks * (MARGIN - PRICE * depth) - CONTACT * contact)
-            parts = zip((left, tired, used_to), TALLEST.values(), strict=True)
+            parts = zip((left, tired, used_to), self._highest, strict=True)
             for ends in itertools.product(*(self._between(x, top) for x, top in parts)):
                 places, chances = zip(*ends, strict=True)
                 place = np.ravel_multi_index(places, (self.levels,) * len(places))
@@ -214,7 +220,7 @@ class CustomerProcess:
             later, reward = self.step(state, action, rng)
             gone = later == shape[0] - 1
             parts.append(
-                self.states[[*TALLEST]]
+                self.states[[*PARTS]]
                 .iloc[state]
                 .assign(
                     customer_id=who,
@@ -228,4 +234,4 @@ class CustomerProcess:
             who, state = who[~gone], later[~gone]
         frame = pd.concat(parts, ignore_index=True)
         last = ["action", "propensity", "reward", "gone"]
-        return frame[["customer_id", "week", *TALLEST, *last]]
+        return frame[["customer_id", "week", *PARTS, *last]]

@@ -213,7 +213,8 @@ class World:
             object.__setattr__(self, field.name, _checked(field, getattr(self, field.name)))
         if self.variant not in VARIANTS:
             raise InputError(
-                f"variant {self.variant!r} is unknown; {nearest(str(self.variant), VARIANTS)}"
+                f"variant {self.variant!r} is unknown; {nearest(str(self.variant), VARIANTS)}; "
+                "'dynamic' is no shop but a process: promolab.simulated.CustomerProcess"
             )
         if self.customers < 10 or not 11 <= self.weeks <= 260:
             raise InputError(
