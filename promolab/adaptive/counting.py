@@ -11,9 +11,9 @@ from scipy.sparse.linalg import splu
 from promolab.adaptive.plan_log import GONE, PlanLog
 from promolab.errors import InputError
 
-CAUTION = 2.0
+CAUTION = 3.0
 """Standard errors taken off what an action seems to be worth where no other number is given."""
-PRIOR = 5.0
+PRIOR = 20.0
 """Rows that the variance of all pairs counts as, beside a pair's own."""
 ROUNDS, CLOSE = 5_000, 1e-7
 """Rounds of value iteration at most, and the change of the largest value at which they end."""
@@ -67,7 +67,7 @@ class Model:
 
     def best(self, q: np.ndarray) -> np.ndarray:
         """Return the best of the allowed actions at each node, of a table (S, K)."""
-        return np.where(self.allowed, q[self.code], -np.inf).argmax(axis=1)
+        return np.asarray(np.where(self.allowed, q[self.code], -np.inf).argmax(axis=1))
 
     def contacts(self, q: np.ndarray, discount: float) -> float:
         """Return contacts per discounted week of the plan that takes the best of a table."""
@@ -158,7 +158,7 @@ def counted_values(
         new = np.where(model.allowed, q[model.code], -np.inf).max(axis=1)
         change, value = float(np.abs(new - value).max()), new
         if round_ == weeks or change <= CLOSE * max(1.0, float(np.abs(value).max())):
-            return q
+            return np.asarray(q)
     raise InputError(
         f"the counted plan has not converged after {ROUNDS:,} rounds; give less caution than "
         f"{caution:g}, or a smaller discount than {discount:g}"

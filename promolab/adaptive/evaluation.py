@@ -183,7 +183,7 @@ def _chances_of(plan: Any, log: PlanLog) -> np.ndarray:
                 f"{', '.join(map(str, log.actions))}"
             )
         return constants(log)[ALWAYS, plan]
-    if hasattr(plan, "choose"):
+    if hasattr(plan, "learned_from"):
         plan = plan.choose(log.states, log.allowed)
     elif callable(plan):
         plan = plan(log.states)
@@ -245,12 +245,19 @@ def compare_plans(
         value = _estimate(found.value, found.added, log, level, told)
         beside = told and not refused[plan] and name != plan
         gap = _estimate(own.value - found.value, own.added - found.added, log, level, beside)
-        figures = dict(zip(("value", "ci_low", "ci_high"), value.ends, strict=True))
-        figures |= dict(zip(DIFFERENCE, gap.ends, strict=True))
-        figures |= {"contacts": found.contacts, "effective_customers": _customers(found, log)}
-        figures |= {"unsupported": found.unsupported, "refused": refused[name]}
         policy, action = name if isinstance(name, tuple) else (name, "")
-        rows.append({"policy": policy, "action": action, **figures})
+        rows.append(
+            {
+                "policy": policy,
+                "action": action,
+                **dict(zip(("value", "ci_low", "ci_high"), value.ends, strict=True)),
+                **dict(zip(DIFFERENCE, gap.ends, strict=True)),
+                "contacts": found.contacts,
+                "effective_customers": _customers(found, log),
+                "unsupported": found.unsupported,
+                "refused": refused[name],
+            }
+        )
     mostly = shares[code].argmax(axis=1)
     apart = 1 - np.mean([each[np.arange(len(code)), mostly].mean() for each in policies[plan]])
     return PlanEvaluation(

@@ -83,7 +83,7 @@ class LearnedPlan(Result):
         rows = self.evaluation.frame.set_index("policy")
         verdict = "counted"
         if self.kind != COUNTING:
-            verdict = Estimate.of(rows.loc[COUNTING, [*DIFFERENCE]]).side
+            verdict = Estimate.of(float(rows.loc[COUNTING, end]) for end in DIFFERENCE).side
         return {
             "verdict": verdict,
             "told": self.evaluation.summary(),
@@ -274,7 +274,7 @@ class PlanLearner:
     def _chosen(self, q: np.ndarray | FittedNetwork, log: PlanLog) -> np.ndarray:
         """Return chances of 0 and 1 in the rows of a log, shape (n, K)."""
         values = np.where(log.allowed, self._values(q, log.states), -np.inf)
-        return np.eye(values.shape[1])[values.argmax(axis=1)]
+        return np.asarray(np.eye(values.shape[1])[values.argmax(axis=1)])
 
     def choose(
         self, states: pd.DataFrame, allowed: Any = None, otherwise: Any = None
@@ -313,18 +313,18 @@ class PlanLearner:
                     f"allowed has shape {given.shape}; expected True or False in shape {may.shape}"
                 )
             may = may & given
-        lost = ~may.any(axis=1)
+        lost = np.asarray(~may.any(axis=1))
         if lost.any() and otherwise is None:
-            such = ", ".join(f"{name} = {rows[name][lost].iloc[0]:g}" for name in self._states)
+            first = rows.iloc[int(lost.argmax())]
+            such = ", ".join(f"{name} = {first[name]:g}" for name in self._states)
             raise InputError(
                 f"{int(lost.sum()):,} of {len(rows):,} states are in no row of the log, or with no "
                 f"action that is allowed (such as {such}); say what they get instead: "
                 "otherwise='none'"
             )
         values = np.where(may, self._values(self._q, rows), -np.inf)
-        labels = np.array(self._actions, dtype=object)[values.argmax(axis=1)]
-        labels[lost] = otherwise
-        return labels
+        chosen = np.array(self._actions, dtype=object)[values.argmax(axis=1)]
+        return np.where(lost, otherwise, chosen)
 
     def learned_from(self, customers: np.ndarray) -> int:
         """Return how many of these customers the plan learned from."""

@@ -225,7 +225,7 @@ def policy_chances(plan: Any, labels: list[Any], n: int) -> np.ndarray:
             f"plan names {str(given[codes < 0][0])!r}, which is none of the actions "
             f"{', '.join(map(str, labels))}"
         )
-    return np.eye(len(labels))[codes]
+    return np.asarray(np.eye(len(labels))[codes])
 
 
 class Bins:

@@ -213,25 +213,17 @@ class CustomerProcess:
             raise refuse("chances", chances, "chances that sum to 1")
         policy = np.broadcast_to(asked, shape)
         who = np.arange(whole_number("customers", customers, 1))
-        state, parts = rng.choice(len(self.start), len(who), p=self.start), []
+        state = rng.choice(len(self.start), len(who), p=self.start)
+        rows: list[tuple[np.ndarray, ...]] = []
         for week in range(whole_number("weeks", weeks, 1)):
             drawn = (rng.random(len(who))[:, None] > policy[state].cumsum(axis=1)).sum(axis=1)
             action = np.minimum(drawn, number - 1)
             later, reward = self.step(state, action, rng)
             gone = later == shape[0] - 1
-            parts.append(
-                self.states[[*PARTS]]
-                .iloc[state]
-                .assign(
-                    customer_id=who,
-                    week=week,
-                    action=self.actions["action"].to_numpy()[action],
-                    propensity=policy[state, action],
-                    reward=reward,
-                    gone=gone,
-                )
-            )
+            rows.append((who, np.full_like(who, week), state, action, reward, gone))
             who, state = who[~gone], later[~gone]
-        frame = pd.concat(parts, ignore_index=True)
-        last = ["action", "propensity", "reward", "gone"]
-        return frame[["customer_id", "week", *PARTS, *last]]
+        who, at, state, action, reward, gone = map(np.concatenate, zip(*rows, strict=True))
+        frame = pd.DataFrame({"customer_id": who, "week": at})
+        frame[[*PARTS]] = self.states[[*PARTS]].to_numpy()[state]
+        frame["action"] = self.actions["action"].to_numpy()[action]
+        return frame.assign(propensity=policy[state, action], reward=reward, gone=gone)

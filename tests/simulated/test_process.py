@@ -40,14 +40,14 @@ def test_the_process_passes_gymnasiums_check_and_earns_there_what_is_worked_out(
     short = CustomerProcess(levels=2)
     found, env = [], Weeks(short)
     env.reset(seed=0)
-    for _ in range(400):
+    for _ in range(100):
         (_, _), total, worth, gone = env.reset(), 0.0, 1.0, False
-        while not gone and worth > 1e-3:
+        while not gone and worth > 1e-2:
             _, reward, gone, _, _ = env.step(0)
-            total, worth = total + worth * reward, worth * 0.9
+            total, worth = total + worth * reward, worth * 0.8
         found.append(total)
-    exact = exact_plan(short, 0.9, plan=["none"] * 9).value
-    assert abs(np.mean(found) - exact) < 4 * np.std(found) / 20
+    exact = exact_plan(short, 0.8, plan=["none"] * 9).value
+    assert abs(np.mean(found) - exact) < 4 * np.std(found) / 10
 
 
 def test_each_weeks_outcomes_are_those_of_the_formulas():
