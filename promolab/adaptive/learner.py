@@ -248,13 +248,7 @@ class PlanLearner:
         unique, code = np.unique(log.states.to_numpy(), axis=0, return_inverse=True)
         model = model_of(log, code.ravel(), len(unique))
         fitted = fit_network(
-            model,
-            unique,
-            self.discount,
-            alpha=self.alpha,
-            price=price,
-            sweeps=self.sweeps,
-            seed=self.seed,
+            model, unique, self.discount, self.alpha, price, self.sweeps, self.seed
         )
         last = fitted.curves.iloc[-1]
         if len(fitted.curves) <= WINDOW or last["moved"] > MOVED or last["drift"] > DRIFT:

@@ -2,49 +2,24 @@
 
 from __future__ import annotations
 
-import copy
-import math
+import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 
 from promolab.adaptive.counting import Model
-from promolab.model.neural import one_thread
+from promolab.model.neural import Perceptron, one_thread
 
-HIDDEN = 64
-"""Units of each of the two layers."""
-STEPS, BATCH = 40, 4_096
+HIDDEN = (64, 64)
+"""Units of the layers."""
+STEPS, BATCH = 25, 4_096
 """Steps of the optimiser in a sweep, and pairs in a step."""
 LEARNING_RATE, WEIGHT_DECAY = 2e-3, 1e-4
 WINDOW = 10
 """Sweeps over which the plan must have stood still."""
-
-
-class QNetwork(torch.nn.Module):
-    """A dueling network (Wang et al. 2016): the state's worth, and each action's beside the mean.
-
-    Parameters
-    ----------
-    columns, actions : int
-    """
-
-    def __init__(self, columns: int, actions: int) -> None:
-        super().__init__()
-        self.body = torch.nn.Sequential(
-            torch.nn.Linear(columns, HIDDEN),
-            torch.nn.ReLU(),
-            torch.nn.Linear(HIDDEN, HIDDEN),
-            torch.nn.ReLU(),
-        )
-        self.worth, self.ahead = torch.nn.Linear(HIDDEN, 1), torch.nn.Linear(HIDDEN, actions)
-
-    def forward(self, states: torch.Tensor) -> torch.Tensor:
-        """Return a value per action, shape (n, K)."""
-        found = self.body(states)
-        ahead = self.ahead(found)
-        return torch.as_tensor(self.worth(found) + ahead - ahead.mean(dim=1, keepdim=True))
 
 
 @dataclass(frozen=True)
@@ -53,7 +28,7 @@ class FittedNetwork:
 
     Parameters
     ----------
-    network : QNetwork
+    network : Perceptron
         Of states less ``centre``, over ``scale``; its values are of centred rewards, over ``unit``.
     centre, scale : ndarray of shape (columns,)
     unit : float
@@ -61,7 +36,7 @@ class FittedNetwork:
         ``sweep, loss, drift, moved`` (`fit_network`).
     """
 
-    network: QNetwork
+    network: Perceptron
     centre: np.ndarray
     scale: np.ndarray
     unit: float
@@ -69,33 +44,38 @@ class FittedNetwork:
 
     def values(self, states: np.ndarray) -> np.ndarray:
         """Return what actions are worth beside each other, in the reward's unit, shape (n, K)."""
-        return self.unit * _values(self.network, _tensor((states - self.centre) / self.scale))
+        with torch.no_grad(), one_thread():
+            return np.asarray(self.unit * dueling(self.network, self.inputs(states)).numpy())
+
+    def inputs(self, states: np.ndarray) -> torch.Tensor:
+        """Return states as the network takes them."""
+        return _tensor((states - self.centre) / self.scale)
+
+
+def dueling(network: Perceptron, inputs: torch.Tensor) -> torch.Tensor:
+    """Return values (n, K): the state's worth, and how far each action is ahead of their mean."""
+    outputs = network(inputs)
+    return outputs[:, :1] + outputs[:, 1:] - outputs[:, 1:].mean(dim=1, keepdim=True)
 
 
 def _tensor(values: np.ndarray) -> torch.Tensor:
     return torch.as_tensor(np.asarray(values), dtype=torch.float32)
 
 
-def _values(network: QNetwork, inputs: torch.Tensor) -> np.ndarray:
-    with torch.no_grad(), one_thread():
-        return np.concatenate([network(part).numpy() for part in inputs.split(65_536)])
-
-
 def fit_network(
     model: Model,
     states: np.ndarray,
     discount: float,
-    *,
     alpha: float,
     price: float,
     sweeps: int,
     seed: int,
 ) -> FittedNetwork:
-    r"""Fit the network in sweeps, each towards what the sweep before makes of the next week.
+    r"""Fit a dueling network (Wang et al. 2016), each sweep towards what the one before made of it.
 
     In a sweep the target of a pair of state and action is the mean of
-    :math:`r - \bar r + \gamma Q'(s', \arg\max_a Q(s', a))` over its rows: Q chooses, and Q', the
-    network of the sweep before, values (double Q-learning, van Hasselt et al. 2016). Rewards are
+    :math:`r - \bar r + \gamma Q'(s', \arg\max_a Q(s', a))` over its rows: Q chooses, and Q', that
+    of the sweep before, values (double Q-learning, van Hasselt et al. 2016). Rewards are
     centred by their mean r̄ (Naik et al. 2024): who leaves has :math:`-\bar r / (1 - \gamma)`. The
     loss is the squared error plus
     :math:`\alpha (\log \sum_a e^{Q(s, a)} - Q(s, a_{\text{log}}))`, which holds down what the log
@@ -112,79 +92,53 @@ def fit_network(
     Returns
     -------
     FittedNetwork
-        Its curves tell of each sweep the loss; ``drift``, how far the best action's lead
-        over the mean of all moved in `WINDOW` sweeps, in standard deviations of the reward; and
+        Its curves tell of each sweep the loss; ``drift``, how far the best action's lead over
+        the mean of all moved in `WINDOW` sweeps, in standard deviations of the reward; and
         ``moved``, the share of the rows whose best action changed in them.
     """
-    per_pair = model.weight / model.weight.sum()
+    share = model.weight / model.weight.sum()
     reward = model.reward - price * np.tile(model.contact, model.states)
-    mean = float(per_pair @ reward)
-    unit = float(
-        np.sqrt(max(per_pair @ model.squared - float(per_pair @ model.reward) ** 2, 1e-12))
-    )
-    stays = np.asarray(model.following.sum(axis=1))
-    base = (reward - mean) / unit - (1 - stays) * discount * mean / unit / (1 - discount)
-    centre, scale = states.mean(axis=0), np.maximum(states.std(axis=0), 1e-12)
-    inputs = _tensor((states - centre) / scale)
-    seen = np.flatnonzero(model.rows)
+    mean, unit = float(share @ reward), float(share @ model.squared) ** 0.5 or 1.0
+    leaves = 1 - model.following.sum(axis=1)
+    base = (reward - mean) / unit - leaves * discount * mean / unit / (1 - discount)
     generator, draw = torch.Generator().manual_seed(seed), np.random.default_rng(seed)
-    network = QNetwork(inputs.shape[1], model.actions)
-    with torch.no_grad():
-        for weight in network.parameters():
-            bound = 1 / math.sqrt(weight.shape[-1])
-            weight.uniform_(-bound, bound, generator=generator)
+    sizes, start = (states.shape[1], *HIDDEN, 1 + model.actions), np.zeros(1 + model.actions)
+    network, told = Perceptron(sizes, start, generator), []
+    scale = np.maximum(states.std(axis=0), 1e-12)
+    fitted = FittedNetwork(network, states.mean(axis=0), scale, unit, pd.DataFrame())
     optimiser = torch.optim.AdamW(
         network.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY, fused=True
     )
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, sweeps, LEARNING_RATE / 20)
-    pairs, weights = torch.as_tensor(seen), _tensor(model.rows[seen] / model.rows.sum())
-    before = copy.deepcopy(network)
-    told: list[tuple[int, float, float, float]] = []
-    history: list[tuple[np.ndarray, np.ndarray]] = []
-    with one_thread():
-        for sweep in range(1, sweeps + 1):
-            q = _values(network, inputs)
-            action = model.best(q)
-            value = _values(before, inputs)[model.code, action]
-            target = _tensor((base + discount * (model.following @ value))[seen])
-            before.load_state_dict(network.state_dict())
+    inputs, pairs = fitted.inputs(states), np.flatnonzero(model.rows)
+    row, action = (torch.as_tensor(part) for part in divmod(pairs, model.actions))
+    weight = _tensor(model.rows[pairs] / model.rows.sum())
+    before, history = fitted.values(states) / unit, []
+    for sweep in range(1, sweeps + 1):
+        q = fitted.values(states) / unit
+        best = model.best(q)
+        value = before[model.code, best]
+        target, before = _tensor((base + discount * (model.following @ value))[pairs]), q
+        lead = q[model.code, best] - q[model.code].mean(axis=1)
+        history = [*history[-WINDOW:], (lead, best)]
+        drift = np.average(np.abs(lead - history[0][0]), weights=model.visits)
+        moved = np.average(best != history[0][1], weights=model.visits)
+        with one_thread():
             for _ in range(STEPS):
-                loss = _step(network, optimiser, inputs, pairs, weights, target, alpha, draw)
-            schedule.step()
-            own = q[model.code, action] - q[model.code].mean(axis=1)
-            history = [*history[-WINDOW:], (own, action)]
-            then, choice = history[0]
-            drift, moved = (
-                float(np.average(part, weights=model.visits))
-                for part in (np.abs(own - then), action != choice)
-            )
-            told.append((sweep, loss, drift, moved))
+                some: Any = slice(None)
+                if len(pairs) > BATCH:
+                    some = torch.as_tensor(draw.integers(len(pairs), size=BATCH))
+                    q_there = dueling(network, inputs[row[some]])
+                else:
+                    q_there = dueling(network, inputs)[row]
+                taken = q_there.gather(1, action[some][:, None])[:, 0]
+                held_down = torch.logsumexp(q_there, dim=1) - taken
+                losses = (taken - target[some]) ** 2 + alpha * held_down
+                loss = weight[some] @ losses / weight[some].sum()
+                optimiser.zero_grad()
+                loss.backward()
+                optimiser.step()
+        schedule.step()
+        told.append((sweep, float(loss.detach()), float(drift), float(moved)))
     curves = pd.DataFrame(told, columns=["sweep", "loss", "drift", "moved"])
-    return FittedNetwork(network, centre, scale, unit, curves)
-
-
-def _step(
-    network: QNetwork,
-    optimiser: torch.optim.Optimizer,
-    inputs: torch.Tensor,
-    pairs: torch.Tensor,
-    weights: torch.Tensor,
-    target: torch.Tensor,
-    alpha: float,
-    draw: np.random.Generator,
-) -> float:
-    """Take one step on all pairs, or on some drawn by chance where they are many."""
-    actions = network.ahead.out_features
-    if len(pairs) > BATCH:
-        drawn = torch.as_tensor(draw.integers(len(pairs), size=BATCH))
-        pairs, target, weights = pairs[drawn], target[drawn], weights[drawn] / weights[drawn].sum()
-        all_values = network(inputs[pairs // actions])
-    else:
-        all_values = network(inputs)[pairs // actions]
-    value = all_values.gather(1, (pairs % actions)[:, None])[:, 0]
-    held_down = torch.logsumexp(all_values, dim=1) - value
-    loss = weights @ ((value - target) ** 2 + alpha * held_down)
-    optimiser.zero_grad()
-    loss.backward()
-    optimiser.step()
-    return float(loss.detach())
+    return dataclasses.replace(fitted, curves=curves)
