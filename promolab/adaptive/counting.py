@@ -176,21 +176,15 @@ def price_for(model: Model, discount: float, budget: float, caution: float, pric
         The least that a contact costs.
     """
 
-    def spent(at: float) -> float:
-        q = counted_values(model, discount, caution=caution, price=at)
-        return model.contacts(q, discount)
-
-    if spent(price) <= budget:
-        return price
-    low, high = price, price + float(np.sqrt(model.squared.max()))
-    while spent(high) > budget:
-        low, high = high, 2 * high
-        if high > 1e12:
-            raise InputError(
-                f"budget = {budget:g} contacts per customer and week cannot be kept: in some "
-                "states a contact is all that the log did"
-            )
-    for _ in range(30):
+    low, high = price, price + float(np.sqrt(model.squared.max())) / (1 - discount)
+    middle = low
+    for _ in range(40):
+        q = counted_values(model, discount, caution=caution, price=middle)
+        if model.contacts(q, discount) > budget:
+            low = middle
+        elif middle == price:
+            return price
+        else:
+            high = middle
         middle = (low + high) / 2
-        low, high = (middle, high) if spent(middle) > budget else (low, middle)
     return high

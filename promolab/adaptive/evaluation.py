@@ -12,7 +12,7 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 
 from promolab.adaptive.plan_log import GONE, Bins, PlanLog, discount_of, policy_chances, read_log
-from promolab.checks import level_of, whole_number
+from promolab.checks import choice, level_of, whole_number
 from promolab.errors import InputError
 from promolab.results import Estimate, Result
 from promolab.stats import estimate_of
@@ -25,6 +25,8 @@ ROWS, THIN = 30, 0.025
 """Pairs of bin and action with fewer rows are thin; a plan may spend so much of its weeks there."""
 PLAN, LOGGED, ALWAYS = "plan", "logged", "always"
 DIFFERENCE = ("difference", "difference_low", "difference_high")
+COLUMNS = ["policy", "action", "value", "ci_low", "ci_high", *DIFFERENCE, "contacts"]
+COLUMNS += ["effective_customers", "unsupported", "refused"]
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,8 @@ class PlanEvaluation(Result):
         Discounted reward per customer, from the states of their first rows on; nan where refused.
     refused : str
         Empty, or why the log cannot tell: ``few`` effective customers, or ``thin`` support.
-    effective_customers, effective_n : float
-        Customers and decisions that followed the plan that the weighted ones are worth (Kish 1965).
+    effective_customers : float
+        Customers who followed the plan that the weighted ones are worth (Kish 1965).
     unsupported : float
         Share of the plan's weeks in bins where the log took the action in fewer than 30 rows.
     frame : DataFrame
@@ -54,7 +56,6 @@ class PlanEvaluation(Result):
     value: Estimate
     refused: str
     effective_customers: float
-    effective_n: float
     unsupported: float
     frame: pd.DataFrame = field(repr=False)
     apart: float
@@ -96,9 +97,9 @@ def evaluate_plan(
 ) -> PlanEvaluation:
     r"""Say what a plan over weeks would have earned, from what another one did.
 
-    Fitted Q evaluation (Le et al. 2019) on binned states: q(s, a)
-    is the mean of :math:`r + \gamma \sum_{a'} \pi(a' | s') q(s', a')` over the rows of the bin and
-    action, which weigh 1 ÷ propensity. The interval is that of its influence function,
+    Fitted Q evaluation (Le et al. 2019) on binned states: q(s, a) is the mean of
+    :math:`r + \gamma \sum_{a'} \pi(a' | s') q(s', a')` over the rows of the bin and action, which
+    weigh 1 ÷ propensity. The interval is that of its influence function,
     :math:`w(s, a) (r + \gamma v(s') - q(s, a))`, each residual from a mean without its own row,
     summed by customer; w are discounted visits of the plan over those of the log (Kallus & Uehara
     2020). The same w say how many customers the log is worth for this plan. A log whose paths all
@@ -110,9 +111,8 @@ def evaluate_plan(
         A row per customer and week: customer_id, week (whole numbers), action, propensity (of that
         action, above 0), reward, the columns of ``states``, and perhaps gone (whether the customer
         left for good in that week). Customers that the plan did not learn from.
-    plan : PlanLearner, action, array-like of shape (n,) or (n, K), or callable
-        A learned plan; an action for all; an action or the chance of each per row of the log; or
-        what returns one of these from the states.
+    plan : PlanLearner, action, or array-like of shape (n,) or (n, K)
+        A learned plan; an action for all; or an action or the chance of each per row of the log.
     states : sequence of str
         Columns of numbers, known before the decision.
     discount : float
@@ -156,60 +156,38 @@ def evaluate_plan(
     if hasattr(plan, "learned_from") and (same := plan.learned_from(data.names)):
         raise InputError(
             f"the plan learned from {same:,} of these customers, so it would look better than it "
-            "is; give rows of others, or read what fit found of those it had set aside: .found"
+            "is; give rows of others, or read what fit found: .found"
         )
-    policies: dict[Any, np.ndarray] = {PLAN: _chances_of(plan, data), **constants(data)}
-    policies |= {name: _chances_of(other, data) for name, other in (against or {}).items()}
-    single = {name: [chances] for name, chances in policies.items()}
+    others = {name: [_chances_of(other, data)] for name, other in (against or {}).items()}
+    policies = {PLAN: [_chances_of(plan, data)], **others}
     binned = Bins(data.states, whole_number("bins", bins, 2))
-    return compare_plans(data, single, factor, level_of(level), binned)
+    return compare_plans(data, policies, factor, level_of(level), binned)
 
 
-def constants(log: PlanLog) -> dict[Any, np.ndarray]:
-    """Return the chances of each action for all who may get it; others get the first they may."""
-    found = {}
-    for number, action in enumerate(log.actions):
-        code = np.where(log.allowed[:, number], number, log.allowed.argmax(axis=1))
-        found[ALWAYS, action] = np.eye(len(log.actions))[code]
-    return found
+def _constant(log: PlanLog, action: Any) -> np.ndarray:
+    """Return the chances of an action for all who may get it; others get the first they may."""
+    number = log.actions.index(choice("plan", action, log.actions))
+    code = np.where(log.allowed[:, number], number, log.allowed.argmax(axis=1))
+    return np.asarray(np.eye(len(log.actions))[code])
 
 
 def _chances_of(plan: Any, log: PlanLog) -> np.ndarray:
     """Return the chances of a plan's actions in each row of a log, shape (n, K)."""
-    if isinstance(plan, (str, int, np.integer)):
-        if plan not in log.actions:
-            raise InputError(
-                f"the log never took {plan!r}, so it cannot tell what comes of it; it took "
-                f"{', '.join(map(str, log.actions))}"
-            )
-        return constants(log)[ALWAYS, plan]
-    if hasattr(plan, "learned_from"):
-        plan = plan.choose(log.states, log.allowed)
-    elif callable(plan):
-        plan = plan(log.states)
-    else:
-        plan = np.asarray(plan)
-        plan = plan[log.order] if len(plan) == len(log.order) else plan
-    chances = policy_chances(plan, log.actions, len(log.order))
+    if isinstance(plan, (str, int)):
+        return _constant(log, plan)
+    learned = hasattr(plan, "learned_from")
+    given = plan.choose(log.states, log.allowed) if learned else np.asarray(plan)
+    if not learned and len(given) == len(log.order):
+        given = given[log.order]
+    chances = policy_chances(given, log.actions, len(log.order))
     if ((chances > 0) & ~log.allowed).any():
         raise InputError("the plan does in some rows what allowed does not allow there")
     return chances
 
 
-@dataclass(frozen=True)
-class _Valued:
-    """A policy's value, what each row adds to its error, its weights, and what it does unseen."""
-
-    value: float
-    added: np.ndarray
-    weight: np.ndarray
-    unsupported: float
-    contacts: float
-
-
 def compare_plans(
     log: PlanLog,
-    policies: Mapping[Any, Sequence[np.ndarray]],
+    policies: Mapping[str, Sequence[np.ndarray]],
     discount: float,
     level: float,
     bins: Bins,
@@ -221,8 +199,8 @@ def compare_plans(
     ----------
     log : PlanLog
     policies : dict of sequence of ndarray of shape (n, K)
-        Chances by name, of `constants` by (`ALWAYS`, action); what the log itself did is added. One
-        table, or one per fold: of the plan that did not learn from it.
+        Chances by name; each action for all and what the log itself did are added. One table, or
+        one per fold: of the plan that did not learn from it.
     discount, level : float
     bins : Bins
         Of the log's states.
@@ -230,44 +208,32 @@ def compare_plans(
         Of each row. Then q and the weights of a fold come of the other folds' rows, and the mean of
         its own residuals corrects them (Chernozhukov et al. 2018).
     """
-    code, k = bins.of_log, len(log.actions)
+    code, k, plan = bins.of_log, len(log.actions), next(iter(policies))
     taken = np.bincount(code * k + log.action, minlength=bins.count * k).reshape(-1, k)
-    shares = taken / np.maximum(taken.sum(axis=1, keepdims=True), 1)
-    folds = np.zeros(len(code), dtype=np.int64) if fold is None else fold
-    plan, rows = next(iter(policies)), []
-    valued = {
-        name: _valued(log, code, chances, folds, discount)
-        for name, chances in {**policies, LOGGED: [shares[code]]}.items()
-    }
-    own, refused = valued[plan], {name: _refusal(one, log) for name, one in valued.items()}
+    shares = (taken / np.maximum(taken.sum(axis=1, keepdims=True), 1))[code]
+    judge = _Judge(log, code, fold, discount)
+    valued = {(name, ""): judge.value(tables) for name, tables in policies.items()}
+    valued |= {(ALWAYS, each): judge.value([_constant(log, each)]) for each in log.actions}
+    valued[LOGGED, ""] = judge.value([shares])
+    own, rows = valued[plan, ""], []
+
+    def estimate(value: float, added: np.ndarray, told: bool) -> Estimate:
+        return estimate_of(value, added, log.customer, level) if told else Estimate(np.nan)
+
     for name, found in valued.items():
-        told = not refused[name]
-        value = _estimate(found.value, found.added, log, level, told)
-        beside = told and not refused[plan] and name != plan
-        gap = _estimate(own.value - found.value, own.added - found.added, log, level, beside)
-        policy, action = name if isinstance(name, tuple) else (name, "")
-        rows.append(
-            {
-                "policy": policy,
-                "action": action,
-                **dict(zip(("value", "ci_low", "ci_high"), value.ends, strict=True)),
-                **dict(zip(DIFFERENCE, gap.ends, strict=True)),
-                "contacts": found.contacts,
-                "effective_customers": _customers(found, log),
-                "unsupported": found.unsupported,
-                "refused": refused[name],
-            }
-        )
-    mostly = shares[code].argmax(axis=1)
-    apart = 1 - np.mean([each[np.arange(len(code)), mostly].mean() for each in policies[plan]])
+        value = estimate(found.value, found.added, not found.refused)
+        beside = not (found.refused or own.refused or found is own)
+        gap = estimate(own.value - found.value, own.added - found.added, beside)
+        support = (found.contacts, found.effective_customers, found.unsupported, found.refused)
+        rows.append((*name, *value.ends, *gap.ends, *support))
+    mostly = np.arange(len(code)), shares.argmax(axis=1)
     return PlanEvaluation(
-        value=_estimate(own.value, own.added, log, level, not refused[plan]),
-        refused=refused[plan],
-        effective_customers=_customers(own, log),
-        effective_n=_kish(own.weight),
+        value=estimate(own.value, own.added, not own.refused),
+        refused=own.refused,
+        effective_customers=own.effective_customers,
         unsupported=own.unsupported,
-        frame=pd.DataFrame(rows),
-        apart=float(apart),
+        frame=pd.DataFrame(rows, columns=COLUMNS),
+        apart=1 - float(np.mean([table[mostly] for table in policies[plan]])),
         customers=len(log.names),
         decisions=len(code),
         discount=discount,
@@ -275,91 +241,84 @@ def compare_plans(
     )
 
 
-def _estimate(value: float, added: np.ndarray, log: PlanLog, level: float, told: bool) -> Estimate:
-    return estimate_of(value, added, log.customer, level) if told else Estimate(np.nan)
+@dataclass(frozen=True)
+class _Valued:
+    """A policy's value and what each row adds to its error; whether the log can tell, and why."""
+
+    value: float
+    added: np.ndarray
+    contacts: float
+    effective_customers: float
+    unsupported: float
+
+    @property
+    def refused(self) -> str:
+        few = "few" if self.effective_customers < CUSTOMERS else ""
+        return "thin" if self.unsupported > THIN else few
 
 
-def _kish(weight: np.ndarray) -> float:
-    return float(weight.sum() ** 2 / max(float((weight**2).sum()), 1e-300))
+class _Judge:
+    """The rows that tell of policies, pair by pair of bin and action."""
 
+    def __init__(
+        self, log: PlanLog, code: np.ndarray, fold: np.ndarray | None, discount: float
+    ) -> None:
+        n, k = log.allowed.shape
+        self.log, self.discount, self.crossed = log, discount, fold is not None
+        self.fold = np.zeros(n, dtype=np.int64) if fold is None else fold
+        self.place = code[:, None] * k + np.arange(k)
+        self.pair, self.total = self.place[np.arange(n), log.action], int(self.place.max()) + 1
+        self.rows = np.bincount(self.pair[log.known], minlength=self.total)
+        self.u = 1 / log.propensity
 
-def _customers(found: _Valued, log: PlanLog) -> float:
-    return _kish(np.bincount(log.customer, found.weight))
+    def value(self, policies: Sequence[np.ndarray]) -> _Valued:
+        """Value a policy; of several tables each is that of one fold, learned from the others."""
+        log, pair, u, first = self.log, self.pair, self.u, self.log.first
+        value, spent, folds = 0.0, np.zeros(self.total), int(self.fold.max()) + 1
+        added, used = np.zeros(len(pair)), np.zeros(len(pair))
+        for number in range(folds):
+            chances, judged = policies[number % len(policies)], self.fold == number
+            learned = ~judged if self.crossed else judged
+            q, visits, weight = self._solved(chances, learned)
+            spent += visits * np.where(weight > 0, weight, 1.0) / folds
+            worth = (chances * q[self.place]).sum(axis=1)
+            at, begin = np.flatnonzero(log.known & judged), first & judged
+            later = np.where(log.following[at] == GONE, 0.0, worth[log.following[at]])
+            residual = log.reward[at] + self.discount * later - q[pair[at]]
+            if not self.crossed:  # from a mean without the row itself, as far as there is one
+                rest = 1 - u[at] / weight[pair[at]]
+                residual = np.where(rest > 1e-9, residual / np.maximum(rest, 1e-9), 0.0)
+            scale = (first & learned).sum() / first.sum() * (weight[pair[at]] > 0)
+            used[at] = visits[pair[at]] * u[at] * scale
+            added[at] = used[at] * residual
+            correction = added[at].sum() if self.crossed else 0.0
+            value += worth[begin].sum() / first.sum() + correction
+            added[begin] += (worth[begin] - worth[begin].mean()) / first.sum()
+            added[begin] -= correction / begin.sum()
+        each, by_action = (
+            np.bincount(log.customer, used),
+            spent.reshape(-1, len(log.actions)).sum(0),
+        )
+        return _Valued(
+            float(value),
+            added,
+            float(by_action @ log.contact / spent.sum()),
+            float(each.sum() ** 2 / max(float(each @ each), 1e-300)),
+            float(spent[self.rows < ROWS].sum() / spent.sum()),
+        )
 
-
-def _refusal(found: _Valued, log: PlanLog) -> str:
-    if found.unsupported > THIN:
-        return "thin"
-    return "few" if _customers(found, log) < CUSTOMERS else ""
-
-
-def _valued(
-    log: PlanLog,
-    code: np.ndarray,
-    policies: Sequence[np.ndarray],
-    fold: np.ndarray,
-    discount: float,
-) -> _Valued:
-    """Value a policy; of several tables each is that of one fold, learned from the others."""
-    k, known = len(log.actions), log.known
-    place = code[:, None] * k + np.arange(k)
-    pair, total, begin = place[np.arange(len(code)), log.action], int(place.max()) + 1, log.first
-    rows, u = np.bincount(pair[known], minlength=total), 1 / log.propensity
-    value, spent = 0.0, np.zeros(total)
-    added, used = np.zeros(len(code)), np.zeros(len(code))
-    crossed = len(policies) > 1 or fold.any()
-    for number in range(int(fold.max()) + 1):
-        chances, judged = policies[number % len(policies)], fold == number
-        learned = ~judged if crossed else judged
-        q, visits, weight = _solved(log, place, pair, chances, learned, discount)
-        spent += visits * np.where(weight > 0, weight, 1.0) / (fold.max() + 1)
-        worth = (chances * q[place]).sum(axis=1)
-        first, at = begin & judged, np.flatnonzero(known & judged)
-        later = np.zeros(len(at))
-        there = log.following[at] != GONE
-        later[there] = discount * worth[log.following[at][there]]
-        residual = log.reward[at] + later - q[pair[at]]
-        if not crossed:  # from a mean without the row itself, as far as there is one
-            rest = 1 - u[at] / weight[pair[at]]
-            residual = np.where(rest > 1e-9, residual / np.maximum(rest, 1e-9), 0.0)
-        scale = (begin & learned).sum() / begin.sum() * (weight[pair[at]] > 0)
-        used[at] = visits[pair[at]] * u[at] * scale
-        added[at] = used[at] * residual
-        correction = float(added[at].sum()) if crossed else 0.0
-        value += float(worth[first].sum()) / begin.sum() + correction
-        centred = worth[first] - worth[first].mean()
-        added[first] += (centred - correction * begin.sum() / first.sum()) / begin.sum()
-    return _Valued(
-        value,
-        added,
-        used,
-        float(spent[rows < ROWS].sum() / spent.sum()),
-        float(spent.reshape(-1, k).sum(axis=0) @ log.contact / spent.sum()),
-    )
-
-
-def _solved(
-    log: PlanLog,
-    place: np.ndarray,
-    pair: np.ndarray,
-    chances: np.ndarray,
-    learned: np.ndarray,
-    discount: float,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return q, the discounted visits per unit of weight, and the weight, by pair."""
-    k, total = place.shape[1], int(place.max()) + 1
-    at = np.flatnonzero(log.known & learned)
-    u = 1 / log.propensity[at]
-    stays = log.following[at] != GONE
-    after = log.following[at][stays]
-    weight = np.bincount(pair[at], u, total)
-    moved = (u[stays, None] * chances[after]).ravel()
-    places = np.repeat(pair[at][stays], k), place[after].ravel()
-    flow = sparse.csc_array((moved, places), (total, total))
-    # A pair without a row ends the path, and its visits are counted as without support.
-    diagonal = np.where(weight > 0, weight, 1.0)
-    solver = splu((sparse.diags_array(diagonal) - discount * flow).tocsc())
-    q = solver.solve(np.bincount(pair[at], u * log.reward[at], total))
-    first = log.first & learned
-    start = np.bincount(place[first].ravel(), chances[first].ravel() / first.sum(), total)
-    return q, solver.solve(start, trans="T"), weight
+    def _solved(self, chances: np.ndarray, learned: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Return q, the discounted visits per unit of weight, and the weight, by pair."""
+        log, k, total = self.log, self.place.shape[1], self.total
+        at, first = np.flatnonzero(log.known & learned), log.first & learned
+        pair, u, stays = self.pair[at], self.u[at], log.following[at] != GONE
+        after, weight = log.following[at][stays], np.bincount(pair, u, total)
+        moved = (u[stays, None] * chances[after]).ravel()
+        places = np.repeat(pair[stays], k), self.place[after].ravel()
+        flow = sparse.csc_array((moved, places), (total, total))
+        # A pair without a row ends the path, and its visits are counted as without support.
+        diagonal = sparse.diags_array(np.where(weight > 0, weight, 1.0))
+        solver = splu((diagonal - self.discount * flow).tocsc())
+        q = solver.solve(np.bincount(pair, u * log.reward[at], total))
+        start = np.bincount(self.place[first].ravel(), chances[first].ravel(), total)
+        return q, solver.solve(start / first.sum(), trans="T"), weight

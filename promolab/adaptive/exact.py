@@ -11,7 +11,7 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 
 from promolab.adaptive.plan_log import NONE, discount_of, policy_chances
-from promolab.checks import numbers_of, real_number
+from promolab.checks import numbers_of, real_number, refuse
 from promolab.errors import InputError
 from promolab.results import Result
 
@@ -29,26 +29,25 @@ class ExactPlan(Result):
         Expected discounted reward from the states that customers begin in.
     frame : DataFrame
         The states, and of each ``action`` and ``value``.
+    best : bool
+        Whether it is the best one, and not one that was given.
     discount, price : float
-        As asked for.
     contacts : float
         Contacts per week that counts: discounted contacts ÷ discounted weeks before leaving.
-    rounds : int
-        Policies that were tried; 0 where the plan was given.
     """
 
     value: float
     frame: pd.DataFrame = field(repr=False)
+    best: bool
     discount: float
     price: float
     contacts: float
-    rounds: int
 
     def facts(self) -> dict[str, Any]:
         """Return which action is right in how many states."""
         counts = self.frame["action"].value_counts()
         rows = [{"action": str(action), "n": int(n)} for action, n in counts.items()]
-        return {"states": len(self.frame), "shares": rows, "best": self.rounds > 0}
+        return {"states": len(self.frame), "shares": rows}
 
 
 def exact_plan(
@@ -99,10 +98,7 @@ def exact_plan(
     n, k = rewards.shape if rewards.ndim == 2 else (0, 0)
     moves = sparse.csr_array(process.transitions)
     if moves.shape != (n * k, n) or len(process.states) != n or len(labels) != k or not n:
-        raise InputError(
-            f"transitions have shape {moves.shape} and rewards {rewards.shape}; expected "
-            "(S · K, S) and (S, K), of S states and K actions"
-        )
+        raise refuse("transitions", moves.shape, f"(S · K, S) of rewards (S, K) {rewards.shape}")
     if (moves.data < 0).any() or moves.sum(axis=1).max() > 1 + 1e-9:
         raise InputError("transitions hold chances below 0, or rows that sum to more than 1")
     if not np.isfinite(rewards).all():
@@ -110,37 +106,22 @@ def exact_plan(
     start = numbers_of("start", process.start, n, "states")
     contact = np.array([label != NONE for label in labels], dtype=float)
     rewards = rewards - price * contact
-    if plan is None:
-        values, choice, rounds = _policy_iteration(moves, rewards, factor)
-        chances = np.eye(k)[choice]
-    else:
-        chances, rounds = policy_chances(plan, labels, n), 0
-        values, choice = _solved(moves, rewards, factor, chances), chances.argmax(axis=1)
+    chances = np.eye(k)[rewards.argmax(axis=1)] if plan is None else policy_chances(plan, labels, n)
+    while True:
+        values = _solved(moves, rewards, factor, chances)
+        ahead = rewards + factor * (moves @ values).reshape(n, k)
+        gain = ahead.max(axis=1) - (chances * ahead).sum(axis=1)
+        changes = gain > CLOSE * max(1.0, float(np.abs(values).max()))
+        if plan is not None or not changes.any():
+            break
+        chances[changes] = np.eye(k)[ahead[changes].argmax(axis=1)]
     # What is discounted of contacts, and of weeks: of the states that do not keep one for good.
     gone = process.states["gone"].to_numpy() if "gone" in process.states else np.zeros(n, bool)
     both = np.stack([np.broadcast_to(contact, (n, k)), np.ones((n, k))]) * ~gone[:, None]
     contacts, weeks = (start @ _solved(moves, each, factor, chances) for each in both)
-    frame = process.states.assign(action=np.array(labels)[choice], value=values)
-    worth = float(start @ values)
-    return ExactPlan(worth, frame, factor, price, float(contacts / weeks), rounds)
-
-
-def _policy_iteration(
-    moves: sparse.csr_array, rewards: np.ndarray, discount: float
-) -> tuple[np.ndarray, np.ndarray, int]:
-    """Return the values, the action of each state, and how many policies were tried."""
-    n, k = rewards.shape
-    choice, rounds, rows = rewards.argmax(axis=1), 0, np.arange(n)
-    while True:
-        rounds += 1
-        values = _solved(moves, rewards, discount, np.eye(k)[choice])
-        ahead = rewards + discount * (moves @ values).reshape(n, k)
-        better = ahead.argmax(axis=1)
-        gain = ahead[rows, better] - ahead[rows, choice]
-        changes = gain > CLOSE * max(1.0, float(np.abs(values).max()))
-        if not changes.any():
-            return values, choice, rounds
-        choice = np.where(changes, better, choice)
+    frame = process.states.assign(action=np.array(labels)[chances.argmax(axis=1)], value=values)
+    worth, rate = float(start @ values), float(contacts / weeks)
+    return ExactPlan(worth, frame, plan is None, factor, price, rate)
 
 
 def _solved(

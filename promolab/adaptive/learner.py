@@ -3,31 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
 from promolab.adaptive.counting import CAUTION, Model, counted_values, model_of, price_for
-from promolab.adaptive.evaluation import (
-    BINS,
-    DIFFERENCE,
-    PLAN,
-    PlanEvaluation,
-    compare_plans,
-    constants,
-)
+from promolab.adaptive.evaluation import BINS, DIFFERENCE, PLAN, PlanEvaluation, compare_plans
 from promolab.adaptive.plan_log import Bins, PlanLog, discount_of, read_log, state_columns
-from promolab.checks import choice, real_number, seed_of, whole_number
+from promolab.checks import choice, real_number, refuse, seed_of, whole_number
 from promolab.errors import DataError, InputError
-from promolab.results import Estimate, Result, drawn_by
+from promolab.results import Estimate, drawn_by
 from promolab.stats import dealt
 
-if TYPE_CHECKING:
-    from promolab.adaptive.q_network import FittedNetwork
-
+Values = Callable[[pd.DataFrame], np.ndarray]
+"""What says of states, a row each, how good each action is: shape (n, K)."""
 KINDS = ("counting", "fqi", "cql")
 COUNTING = "counting"
 ALPHA = 0.1
@@ -41,55 +33,34 @@ AHEAD = (1, 3, 8)
 
 
 @dataclass(frozen=True)
-class LearnedPlan(Result):
+class LearnedPlan(PlanEvaluation):
     """What a `PlanLearner` found.
+
+    Customers judge plans that others taught, a third of them each time, so that nothing is praised
+    for what chance brought it. Beside the plan stand counting, the myopic plan, those that look 3
+    and 8 weeks ahead, each action for everybody, and what the log did.
 
     Parameters
     ----------
     kind : str
-    evaluation : PlanEvaluation
-        The plan beside counting, the myopic plan, those that look 3 and 8 weeks ahead, each action
-        for everybody, and what the log did. Customers judge plans that others taught: a third of
-        them each time, so that nothing is praised for what chance brought it.
     curves : DataFrame
-        ``sweep, loss, drift, moved``; empty where nothing was fitted in sweeps.
+        ``sweep, loss, drift, moved`` of the plan that learned from all; empty where nothing was
+        fitted in sweeps.
     price : float
         Of a contact, in the reward's unit: the one given, or what keeps the plan to its budget.
-    bins : int
     """
 
     kind: str
-    evaluation: PlanEvaluation
     curves: pd.DataFrame = field(repr=False)
     price: float
-    bins: int
 
     plot_curves = drawn_by("plot_curves", "Draw how the fit came to rest.")
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return the plans side by side."""
-        return self.evaluation.frame
-
-    def to_table(self, which: str = "table") -> Any:
-        """Return the plans side by side, as a page shows them."""
-        return self.evaluation.to_table(which)
-
-    def plot(self, ax: Any = None) -> Any:
-        """Draw what each plan is worth."""
-        return self.evaluation.plot(ax)
-
     def facts(self) -> dict[str, Any]:
-        """Return whether the learner is worth its weight, and its distance from the log."""
-        rows = self.evaluation.frame.set_index("policy")
-        verdict = "counted"
-        if self.kind != COUNTING:
-            verdict = Estimate.of(float(rows.loc[COUNTING, end]) for end in DIFFERENCE).side
-        return {
-            "verdict": verdict,
-            "told": self.evaluation.summary(),
-            "apart": self.evaluation.apart,
-            "sweeps": len(self.curves),
-        }
+        """Return whether the learner is worth its weight, and what else an evaluation says."""
+        beside = self.frame.loc[self.frame["policy"] == COUNTING, [*DIFFERENCE]]
+        verdict = Estimate.of(beside.to_numpy()[0]).side if len(beside) else "counted"
+        return {**super().facts(), "verdict": verdict, "sweeps": len(self.curves)}
 
 
 class PlanLearner:
@@ -205,70 +176,64 @@ class PlanLearner:
         taken = np.bincount(code * k + data.action, minlength=self._bins.count * k)
         self._seen = taken.reshape(-1, k) > 0
         data = dataclasses.replace(data, allowed=data.allowed & self._seen[code])
-        counted = model_of(data, code, self._bins.count)
-        price = self.price
+        self._price = self.price
         if self.budget is not None:
-            price = price_for(counted, self.discount, self.budget, self.caution, price)
+            counts = self._counts(data)
+            self._price = price_for(counts, self.discount, self.budget, self.caution, self.price)
         fold = dealt(data.names, FOLDS, self.seed)[0][data.customer]
-        rivals = [self._rivals(data, fold != number, price) for number in range(FOLDS)]
+        rivals = [self._rivals(data, fold != number) for number in range(FOLDS)]
         policies = {name: [each[name] for each in rivals] for name in rivals[0]}
-        evaluation = compare_plans(data, policies, self.discount, 0.9, self._bins, fold)
-        if evaluation.refused:
-            raise DataError(evaluation.say("why"))
-        self._q = self._learned(data, price)
-        curves = pd.DataFrame() if isinstance(self._q, np.ndarray) else self._q.curves
-        self.found = LearnedPlan(self.kind, evaluation, curves, price, self._bins.count)
+        found = compare_plans(data, policies, self.discount, 0.9, self._bins, fold)
+        if found.refused:
+            raise DataError(found.say("why"))
+        self._values = self._learned(data)
+        self.found = LearnedPlan(
+            **vars(found), kind=self.kind, curves=self._curves, price=self._price
+        )
         return self
 
-    def _rivals(self, log: PlanLog, learned: np.ndarray, price: float) -> dict[Any, np.ndarray]:
+    def _rivals(self, log: PlanLog, learned: np.ndarray) -> dict[str, np.ndarray]:
         """Return what plans that learned from some customers do in all rows."""
         twin = log.part(learned)
-        model = model_of(twin, self._bins.of(twin.states), self._bins.count)
-        found = {PLAN: self._learned(twin, price)}
+        model, found = self._counts(twin), {PLAN: self._learned(twin)}
         if self.kind != COUNTING:
-            found[COUNTING] = self._counted(model, price)
+            found[COUNTING] = self._table(model, self.caution)
         for weeks in AHEAD:
-            found[f"{weeks} ahead"] = counted_values(
-                model, self.discount, caution=0, price=price, weeks=weeks
-            )
-        chosen: dict[Any, np.ndarray]
-        chosen = {name: self._chosen(q, log) for name, q in found.items()}
-        return chosen | constants(log)
+            found[f"{weeks} ahead"] = self._table(model, 0.0, weeks)
+        eye = np.eye(len(log.actions))
+        return {
+            name: eye[np.where(log.allowed, values(log.states), -np.inf).argmax(axis=1)]
+            for name, values in found.items()
+        }
 
-    def _counted(self, model: Model, price: float) -> np.ndarray:
-        return counted_values(model, self.discount, caution=self.caution, price=price)
+    def _counts(self, log: PlanLog) -> Model:
+        return model_of(log, self._bins.of(log.states), self._bins.count)
 
-    def _learned(self, log: PlanLog, price: float) -> np.ndarray | FittedNetwork:
-        """Return a table of values per bin, or a network of them."""
+    def _table(self, model: Model, caution: float, weeks: int = 0) -> Values:
+        q = counted_values(model, self.discount, caution=caution, price=self._price, weeks=weeks)
+        return lambda states: q[self._bins.of(states)]
+
+    def _learned(self, log: PlanLog) -> Values:
+        """Return what says of states how good each action is."""
+        self._curves = pd.DataFrame()
         if self.kind == COUNTING:
-            model = model_of(log, self._bins.of(log.states), self._bins.count)
-            return self._counted(model, price)
+            return self._table(self._counts(log), self.caution)
         from promolab.adaptive.q_network import WINDOW, fit_network
 
         unique, code = np.unique(log.states.to_numpy(), axis=0, return_inverse=True)
         model = model_of(log, code.ravel(), len(unique))
         fitted = fit_network(
-            model, unique, self.discount, self.alpha, price, self.sweeps, self.seed
+            model, unique, self.discount, self.alpha, self._price, self.sweeps, self.seed
         )
-        last = fitted.curves.iloc[-1]
-        if len(fitted.curves) <= WINDOW or last["moved"] > MOVED or last["drift"] > DRIFT:
+        self._curves, last = fitted.curves, fitted.curves.iloc[-1]
+        if self.sweeps <= WINDOW or last["moved"] > MOVED or last["drift"] > DRIFT:
             raise InputError(
                 f"the fit has not converged: in the last {WINDOW} of {self.sweeps} sweeps the best "
                 f"action changed in {last['moved']:.0%} of the rows, and its lead by "
                 f"{last['drift']:.2f} standard deviations of the reward; give more sweeps, or "
                 "kind='counting'"
             )
-        return fitted
-
-    def _values(self, q: np.ndarray | FittedNetwork, states: pd.DataFrame) -> np.ndarray:
-        return (
-            q[self._bins.of(states)] if isinstance(q, np.ndarray) else q.values(states.to_numpy())
-        )
-
-    def _chosen(self, q: np.ndarray | FittedNetwork, log: PlanLog) -> np.ndarray:
-        """Return chances of 0 and 1 in the rows of a log, shape (n, K)."""
-        values = np.where(log.allowed, self._values(q, log.states), -np.inf)
-        return np.asarray(np.eye(values.shape[1])[values.argmax(axis=1)])
+        return lambda states: fitted.values(states.to_numpy())
 
     def choose(
         self, states: pd.DataFrame, allowed: Any = None, otherwise: Any = None
@@ -299,14 +264,11 @@ class PlanLearner:
             raise InputError("nothing was learned yet; call fit(log, states) first")
         rows = state_columns(states, self._states, "states")
         bins = self._bins.of(rows)
-        may = np.where((bins >= 0)[:, None], self._seen[bins], False)
-        if allowed is not None:
-            given = np.asarray(allowed)
-            if given.shape != may.shape or given.dtype != bool:
-                raise InputError(
-                    f"allowed has shape {given.shape}; expected True or False in shape {may.shape}"
-                )
-            may = may & given
+        may = (bins >= 0)[:, None] & self._seen[bins]
+        given = may if allowed is None else np.asarray(allowed)
+        if given.shape != may.shape or given.dtype != bool:
+            raise refuse("allowed", given.shape, f"True or False in shape {may.shape}")
+        may = may & given
         lost = np.asarray(~may.any(axis=1))
         if lost.any() and otherwise is None:
             first = rows.iloc[int(lost.argmax())]
@@ -316,14 +278,10 @@ class PlanLearner:
                 f"action that is allowed (such as {such}); say what they get instead: "
                 "otherwise='none'"
             )
-        values = np.where(may, self._values(self._q, rows), -np.inf)
+        values = np.where(may, self._values(rows), -np.inf)
         chosen = np.array(self._actions, dtype=object)[values.argmax(axis=1)]
         return np.where(lost, otherwise, chosen)
 
     def learned_from(self, customers: np.ndarray) -> int:
         """Return how many of these customers the plan learned from."""
         return len(self._names.intersection(customers))
-
-    def summary(self) -> str:
-        """Return what was found, in sentences."""
-        return self.found.summary()

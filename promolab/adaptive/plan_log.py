@@ -10,9 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promolab.checks import choices_of, columns_there, numbers_of, share
+from promolab.checks import choice, choices_of, columns_there, numbers_of, real_number, refuse
 from promolab.errors import DataError, InputError
-from promolab.wording import count, plural
 
 NONE = "none"
 """The action that contacts nobody."""
@@ -24,12 +23,8 @@ FEW = 12
 
 def discount_of(discount: Any) -> float:
     """Return the factor by which a week's reward counts less than that of the week before."""
-    if discount == 1 or (isinstance(discount, (int, float)) and discount > 1):
-        raise InputError(
-            f"discount = {discount:g}; expected a factor below 1, such as 0.97 a week: otherwise "
-            "what is to come has no finite worth"
-        )
-    return share("discount", discount, one=False)
+    hint = ", such as 0.97 a week: at 1 what is to come has no finite worth"
+    return real_number("discount", discount, least=0, below=1, hint=hint)
 
 
 @dataclass(frozen=True)
@@ -90,19 +85,9 @@ class PlanLog:
             All rows of each.
         """
         place = np.append(np.cumsum(rows) - 1, [UNKNOWN, GONE])  # of the codes below 0 at the end
-        cut = {
-            name: getattr(self, name)[rows]
-            for name in (
-                "states",
-                "action",
-                "reward",
-                "propensity",
-                "customer",
-                "first",
-                "allowed",
-                "order",
-            )
-        }
+        whole = ("actions", "names", "following")
+        names = [field.name for field in dataclasses.fields(self) if field.name not in whole]
+        cut = {name: getattr(self, name)[rows] for name in names}
         return dataclasses.replace(self, **cut, following=place[self.following[rows]])
 
 
@@ -121,77 +106,57 @@ def read_log(
     allowed : array-like of bool of shape (n, K), optional
         What rights and limits allow in each row, in the order of ``actions``.
     """
-    if not isinstance(log, pd.DataFrame):
-        raise InputError(f"log is a {type(log).__name__}; give a DataFrame, a row per decision")
-    states = [states] if isinstance(states, str) else list(states)
+    if not isinstance(log, pd.DataFrame) or not len(log):
+        raise InputError("log is empty or no DataFrame; give a row per customer and week")
     if "propensity" not in log.columns:
         raise DataError(
             "the log has no column propensity; give the chance by which each action was taken: "
             "without it what came of an action cannot be told from whom it was taken with"
         )
-    columns_there(log, ["customer_id", "week", "action", "reward", *states], "log")
-    if not len(log) or not states:
-        raise InputError("log or states is empty; give a row per decision, and a column or more")
+    columns_there(log, ["customer_id", "week", "action", "reward"], "log")
     weeks = numbers_of("log.week", log["week"])
     order = np.lexsort((weeks, pd.factorize(log["customer_id"])[0]))
     log, weeks = log.iloc[order].reset_index(drop=True), weeks[order]
     customer, names = pd.factorize(log["customer_id"])
-    if (customer < 0).any() or log["action"].isna().any():
-        raise DataError("log has rows without a customer_id or an action; leave them out")
-    same = np.diff(customer) == 0
-    twice = np.flatnonzero(same & (np.diff(weeks) == 0))
-    if len(twice):
-        raise DataError(
-            f"{count(len(twice))} rows of the log repeat a customer and week (such as "
-            f"customer {names[customer[twice[0]]]} in week {weeks[twice[0]]:g}): their rewards "
-            "would count twice; give each decision once"
-        )
+    same, step = np.diff(customer, prepend=-1) == 0, np.diff(weeks, prepend=np.nan)
     chance = numbers_of("log.propensity", log["propensity"])
-    wrong = ~((chance > 0) & (chance <= 1))
-    if wrong.any():
-        raise DataError(
-            f"log.propensity is {chance[wrong][0]:g} in {plural(int(wrong.sum()), 'row')}; an "
-            "action that was taken had a chance above 0, up to 1"
-        )
+    gone = log.get("gone", pd.Series(False, log.index)).to_numpy(dtype=bool)
+    no_name, no_chance = (customer < 0) | log["action"].isna(), (chance <= 0) | (chance > 1)
+    once = "repeat a customer and week, whose rewards would count twice; give each decision once"
+    for wrong, sentence in (
+        (no_name, "name no customer or no action; leave them out"),
+        (same & (step == 0), once),
+        (no_chance, "have a propensity of 0, or above 1; what was done had a chance"),
+        (same & np.roll(gone, 1), "come after their customer was gone; leave one of the two out"),
+    ):
+        if wrong.any():
+            raise DataError(f"{np.sum(wrong):,} of {len(log):,} rows of the log {sentence}")
     taken = sorted(set(log["action"]), key=lambda label: (label != NONE, str(label)))
     labels = taken if actions is None else choices_of("actions", actions)
-    if missing := [label for label in labels if label not in taken]:
+    if apart := sorted(set(labels) ^ set(taken), key=str):
         raise DataError(
-            f"the log never took {missing[0]!r}, so it cannot tell what comes of it; leave it out "
-            "of actions, or try it by chance first"
+            f"{apart[0]!r} is in one of actions and the log alone; name all that the log took: of "
+            "an action that it never took it cannot tell what comes"
         )
-    if more := [label for label in taken if label not in labels]:
-        raise InputError(f"the log took {more[0]!r}, which is not in actions; name all it took")
-    may = np.ones((len(log), len(labels)), dtype=bool)
-    if allowed is not None:
-        may = np.asarray(allowed)
-        if may.shape != (len(log), len(labels)) or may.dtype != bool or not may.any(axis=1).all():
-            raise InputError(
-                f"allowed has shape {may.shape}; expected True or False in shape "
-                f"({len(log)}, {len(labels)}), with an action that is allowed in every row"
-            )
-        may = may[order]
-    gone = np.zeros(len(log), dtype=bool)
-    if "gone" in log.columns:
-        gone = log["gone"].to_numpy(dtype=bool)
-    if (gone[:-1] & same).any():
-        raise DataError("log has rows of customers after they were gone; leave one of the two out")
-    follows = np.append(same & (np.diff(weeks) == 1), False)
-    # The last week tells of those alone who left in it: counted, everybody would seem to leave.
-    left = gone & (weeks < weeks.max())
-    following = np.where(follows, np.arange(1, len(log) + 1), np.where(left, GONE, UNKNOWN))
+    shape = (len(log), len(labels))
+    may = np.ones(shape, dtype=bool) if allowed is None else np.asarray(allowed)
+    if may.shape != shape or may.dtype != bool or not may.any(axis=1).all():
+        raise refuse("allowed", may.shape, f"True or False in shape {shape}, True once in each row")
+    follows = np.append((same & (step == 1))[1:], False)
     if not follows.any():
         raise DataError("no customer of the log has two weeks in a row; a plan needs what followed")
+    # The last week tells of those alone who left in it: counted, everybody would seem to leave.
+    left = np.where(gone & (weeks < weeks.max()), GONE, UNKNOWN)
     return PlanLog(
         states=state_columns(log, states, "log"),
         actions=labels,
-        action=pd.Categorical(log["action"], categories=labels).codes.astype(np.int64),
+        action=pd.Index(labels).get_indexer(log["action"]),
         reward=numbers_of("log.reward", log["reward"], finite=True).astype(float),
         propensity=chance.astype(float),
         customer=customer,
-        following=following,
-        first=np.append(True, ~same),
-        allowed=may,
+        following=np.where(follows, np.arange(1, len(log) + 1), left),
+        first=~same,
+        allowed=may[order],
         names=np.asarray(names),
         order=order,
     )
@@ -199,33 +164,25 @@ def read_log(
 
 def state_columns(frame: pd.DataFrame, names: Sequence[str], what: str) -> pd.DataFrame:
     """Return the columns that make a state, as numbers."""
-    columns_there(frame, names, what)
-    return pd.DataFrame(
-        {name: numbers_of(f"{what}.{name}", frame[name], finite=True) for name in names},
-        dtype=float,
-    )
+    named = choices_of("states", names)
+    columns_there(frame, named, what)
+    columns = {name: numbers_of(f"{what}.{name}", frame[name], finite=True) for name in named}
+    return pd.DataFrame(columns, dtype=float)
 
 
 def policy_chances(plan: Any, labels: list[Any], n: int) -> np.ndarray:
     """Return the chances of a plan that gives an action or chances per state, shape (n, K)."""
-    given = np.asarray(plan)
-    if given.shape == (n, len(labels)) and given.dtype.kind in "fiub":
-        chances = given.astype(float)
-        if (chances < 0).any() or np.abs(chances.sum(axis=1) - 1).max() > 1e-6:
+    given, k = np.asarray(plan), len(labels)
+    if given.shape == (n, k) and given.dtype.kind in "fiub":
+        if (given < 0).any() or np.abs(given.sum(axis=1) - 1).max() > 1e-6:
             raise InputError("plan has chances below 0, or rows that do not sum to 1")
-        return chances
+        return given.astype(float)
     if given.shape != (n,):
-        raise InputError(
-            f"plan has shape {given.shape}; expected an action per row ({n},), or the chance of "
-            f"each action ({n}, {len(labels)})"
-        )
+        raise refuse("plan", given.shape, f"an action per row ({n},), or chances ({n}, {k})")
     codes = pd.Index(labels).get_indexer(given)
     if (codes < 0).any():
-        raise InputError(
-            f"plan names {str(given[codes < 0][0])!r}, which is none of the actions "
-            f"{', '.join(map(str, labels))}"
-        )
-    return np.asarray(np.eye(len(labels))[codes])
+        choice("plan", str(given[codes < 0][0]), map(str, labels))
+    return np.asarray(np.eye(k)[codes])
 
 
 class Bins:
@@ -240,12 +197,11 @@ class Bins:
     """
 
     def __init__(self, states: pd.DataFrame, most: int) -> None:
-        self._ends: dict[str, tuple[bool, np.ndarray]] = {}
+        self._ends: dict[Any, tuple[bool, np.ndarray]] = {}
         for name, column in states.items():
             values = np.unique(column)
-            exact = len(values) <= FEW
-            cuts = values if exact else np.quantile(column, np.linspace(0, 1, most + 1)[1:-1])
-            self._ends[str(name)] = exact, np.unique(cuts)
+            cuts = np.unique(np.quantile(column, np.linspace(0, 1, most + 1)[1:-1]))
+            self._ends[name] = (True, values) if len(values) <= FEW else (False, cuts)
         self._seen, self.of_log = np.unique(self._joint(states), return_inverse=True)
 
     @property
@@ -256,15 +212,11 @@ class Bins:
     def _joint(self, states: pd.DataFrame) -> np.ndarray:
         joint = np.zeros(len(states), dtype=np.int64)
         for name, (exact, ends) in self._ends.items():
-            values = states[name].to_numpy()
-            code = np.searchsorted(ends, values, side="left" if exact else "right")
-            if exact:
-                code = np.where(ends[np.minimum(code, len(ends) - 1)] == values, code, -1)
+            found = pd.Index(ends).get_indexer(states[name])
+            code = found if exact else np.searchsorted(ends, states[name], side="right")
             joint = np.where((joint < 0) | (code < 0), -1, joint * (len(ends) + 1) + code)
         return joint
 
     def of(self, states: pd.DataFrame) -> np.ndarray:
         """Return the bin of each state, −1 where no row of the log has it, shape (n,)."""
-        joint = self._joint(states)
-        place = np.minimum(np.searchsorted(self._seen, joint), len(self._seen) - 1)
-        return np.where(self._seen[place] == joint, place, -1)
+        return np.asarray(pd.Index(self._seen).get_indexer(self._joint(states)))

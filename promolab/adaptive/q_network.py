@@ -18,8 +18,9 @@ HIDDEN = (64, 64)
 STEPS, BATCH = 25, 4_096
 """Steps of the optimiser in a sweep, and pairs in a step."""
 LEARNING_RATE, WEIGHT_DECAY = 2e-3, 1e-4
-WINDOW = 10
-"""Sweeps over which the plan must have stood still."""
+WINDOW, TIE = 10, 0.01
+"""Sweeps over which the plan must have stood still, and by how much, in standard deviations of the
+reward, an action must fall behind to have lost its place."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def fit_network(
     FittedNetwork
         Its curves tell of each sweep the loss; ``drift``, how far the best action's lead over
         the mean of all moved in `WINDOW` sweeps, in standard deviations of the reward; and
-        ``moved``, the share of the rows whose best action changed in them.
+        ``moved``, the share of the rows whose best action then is behind now.
     """
     share = model.weight / model.weight.sum()
     reward = model.reward - price * np.tile(model.contact, model.states)
@@ -122,7 +123,8 @@ def fit_network(
         lead = q[model.code, best] - q[model.code].mean(axis=1)
         history = [*history[-WINDOW:], (lead, best)]
         drift = np.average(np.abs(lead - history[0][0]), weights=model.visits)
-        moved = np.average(best != history[0][1], weights=model.visits)
+        behind = q[model.code, best] - q[model.code, history[0][1]]
+        moved = np.average(behind > TIE, weights=model.visits)
         with one_thread():
             for _ in range(STEPS):
                 some: Any = slice(None)

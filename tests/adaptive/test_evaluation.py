@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from promolab.adaptive import evaluate_plan, exact_plan
-from promolab.adaptive.evaluation import PLAN, PlanEvaluation, compare_plans
+from promolab.adaptive.evaluation import PLAN, PlanEvaluation, _Judge, compare_plans
 from promolab.adaptive.plan_log import Bins, PlanLog, policy_chances, read_log
 from promolab.language import speaking
 from tests.adaptive.conftest import STATES
@@ -54,10 +54,8 @@ def test_it_is_the_definition_written_out(log):
     assert found.frame["value"].isna().all()
     plan = read_log(some, STATES, None, None)
     table = np.tile(np.eye(4)[plan.actions.index("discount 15 %")], (len(rows), 1))
-    from promolab.adaptive.evaluation import _valued
-
-    code, fold = Bins(plan.states, 8).of_log, np.zeros(len(rows), dtype=np.int64)
-    assert _valued(plan, code, [table], fold, 0.8).value == pytest.approx(q[state[first]].mean())
+    judge = _Judge(plan, Bins(plan.states, 8).of_log, None, 0.8)
+    assert judge.value([table]).value == pytest.approx(q[state[first]].mean())
 
 
 def test_the_order_of_rows_the_ids_and_the_form_of_a_plan_do_not_matter(log):
@@ -65,7 +63,7 @@ def test_the_order_of_rows_the_ids_and_the_form_of_a_plan_do_not_matter(log):
     mixed = log.sample(frac=1, random_state=0)
     ids = "c" + mixed["customer_id"].astype(str)
     rows = np.where(mixed["week"] >= 0, "none", "")
-    for plan in (rows, lambda states: ["none"] * len(states), "none"):
+    for plan in (rows, np.tile([1, 0, 0, 0], (len(mixed), 1)), "none"):
         other = evaluate_plan(mixed.assign(customer_id=ids), plan, states=STATES, discount=0.9)
         assert other.value.value == pytest.approx(found.value.value)
         assert other.value.ci_low == pytest.approx(found.value.ci_low)
@@ -112,24 +110,28 @@ def test_a_plan_stands_beside_what_is_simpler(log):
     assert plan["value"] - logged["value"] == pytest.approx(logged["difference"])
     assert logged["contacts"] == pytest.approx(0.75, abs=0.02) and plan["contacts"] < 0.3
     assert "more than what the log did" in found.summary()
-    assert PlanEvaluation.load is not None and found.plot().get_title("left")
+    assert found.plot().get_title("left")
 
 
 @pytest.mark.parametrize(
     ("change", "named", "sentence"),
     [
-        ({}, {"discount": 1.0}, "discount = 1; expected a factor below 1"),
-        ({}, {"plan": "coupon"}, "the log never took 'coupon', so it cannot tell"),
-        ({}, {"actions": ["none", "coupon"]}, "the log never took 'coupon'"),
-        ({}, {"actions": ["none"]}, "which is not in actions"),
+        (
+            {},
+            {"discount": 1.0},
+            "discount = 1.0; expected a number from 0 to below 1, such as 0.97",
+        ),
+        ({}, {"plan": "coupon"}, "plan = 'coupon' is unknown; .*known: discount 15 %"),
+        ({}, {"actions": ["none", "coupon"]}, "'coupon' is in one of actions and the log alone"),
+        ({}, {"actions": ["none"]}, "name all that the log took"),
         ({}, {"states": ["stok"]}, "there is no column 'stok' in log; did you mean 'stock'"),
-        ({"propensity": 0.0}, {}, "log.propensity is 0 in .* rows; an action that was taken"),
-        ({"week": 0}, {}, "repeat a customer and week .* their rewards would count twice"),
+        ({"propensity": 0.0}, {}, "have a propensity of 0, or above 1; what was done"),
+        ({"week": 0}, {}, "repeat a customer and week, whose rewards would count twice"),
         ({"stock": np.nan}, {}, "log.stock has .* missing"),
-        ({"gone": True}, {}, "after they were gone"),
+        ({"gone": True}, {}, "come after their customer was gone"),
         ({"propensity": None}, {}, "has no column propensity; give the chance"),
-        ({}, {"allowed": np.ones((2, 4), bool)}, "allowed has shape"),
-        ({}, {"plan": lambda states: ["none"]}, "expected an action per row"),
+        ({}, {"allowed": np.ones((2, 4), bool)}, "allowed = .*; expected True or False in shape"),
+        ({}, {"plan": ["none"]}, "plan = .*; expected an action per row"),
     ],
 )
 def test_what_a_log_or_a_plan_lacks_is_said(log, change, named, sentence):
@@ -152,4 +154,4 @@ def test_a_plan_may_not_do_what_is_not_allowed(log):
 
 def test_customers_of_one_week_tell_nothing(log):
     spoilt("two weeks in a row", evaluate_plan, log[log["week"] == 3], "none", states=STATES)
-    refused("log is a list", evaluate_plan, [], "none", states=STATES)
+    refused("log is empty or no DataFrame", evaluate_plan, [], "none", states=STATES)
