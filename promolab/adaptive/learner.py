@@ -22,7 +22,7 @@ Values = Callable[[pd.DataFrame], np.ndarray]
 """What says of states, a row each, how good each action is: shape (n, K)."""
 KINDS = ("counting", "fqi", "cql")
 COUNTING = "counting"
-ALPHA = 0.1
+ALPHA = 0.2
 """Of ``cql``."""
 MOVED, DRIFT = 0.02, 0.1
 """Most that a converged fit may still move in its last sweeps (`fit_network`)."""
@@ -280,7 +280,7 @@ class PlanLearner:
             )
         values = np.where(may, self._values(rows), -np.inf)
         chosen = np.array(self._actions, dtype=object)[values.argmax(axis=1)]
-        return np.where(lost, otherwise, chosen)
+        return np.asarray(np.where(lost, otherwise, chosen))
 
     def learned_from(self, customers: np.ndarray) -> int:
         """Return how many of these customers the plan learned from."""

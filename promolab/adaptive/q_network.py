@@ -114,7 +114,8 @@ def fit_network(
     inputs, pairs = fitted.inputs(states), np.flatnonzero(model.rows)
     row, action = (torch.as_tensor(part) for part in divmod(pairs, model.actions))
     weight = _tensor(model.rows[pairs] / model.rows.sum())
-    before, history = fitted.values(states) / unit, []
+    before = fitted.values(states) / unit
+    history: list[tuple[np.ndarray, np.ndarray]] = []
     for sweep in range(1, sweeps + 1):
         q = fitted.values(states) / unit
         best = model.best(q)
