@@ -17,7 +17,7 @@ from promolab.errors import InputError
 from promolab.results import Estimate, Result
 from promolab.stats import estimate_of
 
-BINS = 8
+BINS = 6
 """Bins of a state's column that has many values."""
 CUSTOMERS = 400
 """Effective customers below which intervals hold too seldom, and nothing is said."""
@@ -104,6 +104,8 @@ def evaluate_plan(
     summed by customer; w are discounted visits of the plan over those of the log (Kallus & Uehara
     2020). The same w say how many customers the log is worth for this plan. A log whose paths all
     leave the plan somewhere can tell, as long as it tried the plan's action in each of its states.
+    What lies in a bin counts as one state: where bins join unlike ones the figures err, and no
+    interval holds that; see whether more bins move them.
 
     Parameters
     ----------
@@ -125,7 +127,7 @@ def evaluate_plan(
     allowed : array-like of bool of shape (n, K), optional
         What rights and limits allowed in each row.
     bins : int
-        Of a column that has more than a dozen values.
+        Of a column that has more than eight values.
     level : float
         Of the intervals.
 

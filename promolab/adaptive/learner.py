@@ -84,7 +84,7 @@ class PlanLearner:
     alpha : float
         Of ``cql``: how hard it is held down.
     bins : int
-        Of a column that has more than a dozen values.
+        Of a column that has more than eight values.
     sweeps : int
         Of ``fqi`` and ``cql``.
     seed : int

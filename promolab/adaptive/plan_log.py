@@ -17,7 +17,7 @@ NONE = "none"
 """The action that contacts nobody."""
 GONE, UNKNOWN = -1, -2
 """In place of a next row: the customer left for good; nobody knows what followed."""
-FEW = 12
+FEW = 8
 """Up to so many different values each value of a state is a bin of its own."""
 
 

@@ -18,7 +18,7 @@ HIDDEN = (64, 64)
 STEPS, BATCH = 25, 4_096
 """Steps of the optimiser in a sweep, and pairs in a step."""
 LEARNING_RATE, WEIGHT_DECAY = 2e-3, 1e-4
-WINDOW, TIE = 10, 0.01
+WINDOW, TIE = 10, 0.05
 """Sweeps over which the plan must have stood still, and by how much, in standard deviations of the
 reward, an action must fall behind to have lost its place."""
 
