@@ -1,3 +1,7 @@
+from .bandit import BanditPlan as BanditPlan
+from .bandit import PromotionBandit
+from .beliefs import POLICIES as POLICIES
+from .beliefs import allocate_by as allocate_by
 from .evaluation import PlanEvaluation as PlanEvaluation
 from .evaluation import evaluate_plan
 from .exact import ExactPlan as ExactPlan
@@ -5,4 +9,4 @@ from .exact import exact_plan
 from .learner import LearnedPlan as LearnedPlan
 from .learner import PlanLearner
 
-__all__ = ["PlanLearner", "evaluate_plan", "exact_plan"]
+__all__ = ["PlanLearner", "PromotionBandit", "evaluate_plan", "exact_plan"]

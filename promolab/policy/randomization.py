@@ -144,6 +144,11 @@ class Drawn(Result):
         after = put_back(self.propensities, order)
         return replace(self, planned=planned, before=before, propensities=after)
 
+    def with_chances(self, before: np.ndarray, propensities: np.ndarray) -> Drawn:
+        """Return it where what was chosen was one of several, and these are the chances of all."""
+        worth = _effective(propensities, before[:, :-1] > 0, tuple(self.effective_n)[:-1])
+        return replace(self, before=before, propensities=propensities, effective_n=worth)
+
     def facts(self) -> dict[str, Any]:
         """Return whether a share is drawn, and of how much worth that is."""
         least, most = min(self.effective_n.values()), max(self.effective_n.values())

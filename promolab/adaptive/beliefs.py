@@ -1,0 +1,121 @@
+"""Choosing by what is believed: as expected, by its upper end, or as drawn from it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from promolab.checks import choice, seed_of, whole_number
+from promolab.errors import InputError
+from promolab.policy import Allocation, Drawn, allocate
+
+GREEDY, UCB, TS = "greedy", "ucb", "ts"
+POLICIES = (GREEDY, UCB, TS)
+WIDTH = {UCB: 1.0, TS: 0.3}
+"""Standard errors by which values are raised, or of which draws are made: with all of its spread
+Thompson sampling earned less than what is expected alone."""
+DRAWS = 40
+"""Of what may be true: of them one decides, each as likely, so that every chance is known."""
+
+
+def allocate_by(
+    policy: str,
+    value: Any,
+    value_se: Any,
+    cost: Any,
+    *,
+    draws: int = DRAWS,
+    seed: int = 0,
+    **options: Any,
+) -> Allocation:
+    """Allocate a budget by what is believed of each promotion, and how surely.
+
+    Parameters
+    ----------
+    policy : {"greedy", "ucb", "ts"}
+        By expected values; by values raised by a standard error (upper confidence bounds: Auer
+        2002); by one of some draws of what may be true (Thompson sampling: Agrawal & Goyal 2013),
+        all customers' effects of a promotion together, with 0.3 of the spread.
+    value, value_se : array-like of shape (n, P)
+        Net incremental profit of each customer and promotion, and its standard error, in money.
+    cost : array-like of shape (n, P)
+        What it charges to the budget.
+    draws : int
+        Of ``ts``.
+    seed : int
+    **options
+        As `promolab.policy.allocate` takes them.
+
+    Returns
+    -------
+    Allocation
+        Frontier and bound are those of expected values, whatever decided. The chances of ``ts`` are
+        exact: one draw decides, and each is as likely.
+
+    Raises
+    ------
+    InputError
+        There is no such policy; standard errors of another shape, or below 0; all that `allocate`
+        refuses.
+
+    Examples
+    --------
+    >>> value, error, cost = [[2.0, 1.9]] * 4, [[0.0, 0.5]] * 4, [[1.0, 1.0]] * 4
+    >>> by = lambda policy: allocate_by(policy, value, error, cost, budget=2)
+    >>> by("greedy").choice.tolist(), by("ucb").choice.tolist()
+    ([0, 0, -1, -1], [1, 1, -1, -1])
+    >>> by("ts").drawn.propensities[0].round(2).tolist()
+    [0.85, 0.15, 0.0]
+    """
+    choice("policy", policy, POLICIES)
+    expected = allocate(value, cost, seed=seed, **options)
+    if policy == GREEDY:
+        return expected
+    values, errors = np.asarray(value, dtype=float), np.asarray(value_se, dtype=float)
+    if errors.shape != values.shape or not (errors >= 0).all():
+        raise InputError(
+            f"value_se has the shape {errors.shape}; expected a number from 0 on for each customer "
+            f"× promotion, {values.shape}"
+        )
+    spread = WIDTH[policy] * errors
+    if policy == UCB:
+        found = allocate(values + spread, cost, seed=seed, **options)
+        return _valued(expected, found, values, cost)
+    if options.get("explore") is None:  # chances are wanted, though nothing else is drawn
+        options |= {"explore": 0.0, "p_min": 0.0}
+    rng = np.random.default_rng([seed_of(seed), whole_number("draws", draws, 1)])
+    which, chances = int(rng.integers(draws)), [0.0, 0.0]
+    for number, each in enumerate(rng.standard_normal((draws, values.shape[1]))):
+        one = allocate(values + spread * each, cost, seed=seed, **options)
+        assert one.drawn is not None
+        made = one.drawn.before, one.drawn.propensities
+        chances = [so_far + more / draws for so_far, more in zip(chances, made, strict=True)]
+        if number == which:
+            found = one
+    assert found.drawn is not None
+    drawn = found.drawn.with_chances(*chances)
+    return _valued(expected, replace(found, drawn=drawn), values, cost)
+
+
+def _valued(expected: Allocation, found: Allocation, value: np.ndarray, cost: Any) -> Allocation:
+    """Return what was chosen by other values, at those that are expected."""
+    got = np.maximum(found.choice, 0)[:, None]
+    gained, paid = (
+        np.where(found.choice >= 0, np.take_along_axis(np.asarray(each), got, axis=1)[:, 0], 0.0)
+        for each in (value, cost)
+    )
+    drawn: Drawn | None = found.drawn
+    rows = np.arange(len(found.choice))
+    return replace(
+        expected,
+        choice=found.choice,
+        expected_value=gained,
+        expected_cost=paid,
+        value=float(gained.sum()),
+        spend=float(paid.sum()),
+        propensity=None if drawn is None else drawn.propensities[rows, found.choice],
+        drawn=drawn,
+        limits=found.limits,
+    )
