@@ -1,6 +1,9 @@
 from .bandit import BanditPlan as BanditPlan
 from .bandit import PromotionBandit
-from .beliefs import POLICIES as POLICIES
+from .beliefs import BANDITS as BANDITS
+from .beliefs import GREEDY as GREEDY
+from .beliefs import TS as TS
+from .beliefs import UCB as UCB
 from .beliefs import allocate_by as allocate_by
 from .evaluation import PlanEvaluation as PlanEvaluation
 from .evaluation import evaluate_plan

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promolab.adaptive.beliefs import DRAWS, GREEDY, POLICIES, allocate_by
+from promolab.adaptive.beliefs import BANDITS, DRAWS, GREEDY, allocate_by
 from promolab.checks import choice, columns_there, real_number, seed_of, share
 from promolab.contract import NONE, Experiment
 from promolab.effects import UpliftModel
@@ -141,7 +141,7 @@ class PromotionBandit:
         draws: int = DRAWS,
         seed: int = 0,
     ) -> None:
-        self.kind = choice("kind", kind, POLICIES)
+        self.kind = choice("kind", kind, BANDITS)
         self.explore, self.draws = share("explore", explore, zero=False, one=False), draws
         self.seed, self.round = seed_of(seed), 0
         self.arms: dict[str, dict[str, Any]] = {}

@@ -12,7 +12,7 @@ from promolab.errors import InputError
 from promolab.policy import Allocation, Drawn, allocate
 
 GREEDY, UCB, TS = "greedy", "ucb", "ts"
-POLICIES = (GREEDY, UCB, TS)
+BANDITS = (GREEDY, UCB, TS)
 WIDTH = {UCB: 1.0, TS: 0.3}
 """Standard errors by which values are raised, or of which draws are made: with all of its spread
 Thompson sampling earned less than what is expected alone."""
@@ -67,9 +67,9 @@ def allocate_by(
     >>> by("greedy").choice.tolist(), by("ucb").choice.tolist()
     ([0, 0, -1, -1], [1, 1, -1, -1])
     >>> by("ts").drawn.propensities[0].round(2).tolist()
-    [0.85, 0.15, 0.0]
+    [0.82, 0.18, 0.0]
     """
-    choice("policy", policy, POLICIES)
+    choice("policy", policy, BANDITS)
     expected = allocate(value, cost, seed=seed, **options)
     if policy == GREEDY:
         return expected
@@ -85,17 +85,18 @@ def allocate_by(
         return _valued(expected, found, values, cost)
     if options.get("explore") is None:  # chances are wanted, though nothing else is drawn
         options |= {"explore": 0.0, "p_min": 0.0}
-    rng = np.random.default_rng([seed_of(seed), whole_number("draws", draws, 1)])
-    which, chances = int(rng.integers(draws)), [0.0, 0.0]
-    for number, each in enumerate(rng.standard_normal((draws, values.shape[1]))):
+    own = [seed_of(seed), whole_number("draws", draws, 1)]
+    which, sums = int(np.random.default_rng([*own, 1]).integers(draws)), [0.0, 0.0]
+    shifts = np.random.default_rng(own).standard_normal((draws, values.shape[1]))
+    for number, each in enumerate(shifts):
         one = allocate(values + spread * each, cost, seed=seed, **options)
         assert one.drawn is not None
         made = one.drawn.before, one.drawn.propensities
-        chances = [so_far + more / draws for so_far, more in zip(chances, made, strict=True)]
+        sums = [so_far + more for so_far, more in zip(sums, made, strict=True)]
         if number == which:
             found = one
     assert found.drawn is not None
-    drawn = found.drawn.with_chances(*chances)
+    drawn = found.drawn.with_chances(*(each / draws for each in sums))
     return _valued(expected, replace(found, drawn=drawn), values, cost)
 
 

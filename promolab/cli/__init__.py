@@ -172,7 +172,8 @@ def _add_loop(commands: Any, common: argparse.ArgumentParser) -> None:
         "--policy",
         default="learned",
         metavar="NAMES",
-        help="learned, response, random, everyone, nobody; several by commas (%(default)s)",
+        help="learned (or greedy), ucb, ts, freeze, response, random, everyone, nobody; several by "
+        "commas (%(default)s)",
     )
     loop.add_argument(
         "--variant", default="weekly", help="of the shop: weekly, default, null (%(default)s)"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from promolab.adaptive import GREEDY
 from promolab.campaign.outlook import charged
 from promolab.contract import NONE
 from promolab.display import picture
@@ -136,6 +137,8 @@ class AllocationResult(WeekPolicy):
         Most that it may be likely to spend more than the budget; 0 where costs are as expected.
     horizon_days : int
         Days after the window in which margin still counts.
+    policy : str
+        By which the budget goes (`promolab.adaptive.allocate_by`).
     """
 
     allocation: Allocation = field(repr=False)
@@ -149,6 +152,7 @@ class AllocationResult(WeekPolicy):
     beside: tuple[str, ...] = ()
     risk: float = 0.0
     horizon_days: int = HORIZON_DAYS
+    policy: str = GREEDY
 
     @property
     def currency(self) -> str:
@@ -277,6 +281,7 @@ class AllocationResult(WeekPolicy):
             "held_out": planned - sent,
             "stated": self.budget is not None,
             "reserve": reserve,
+            "policy": self.policy,
             "drawn": "" if drawn is None else drawn.summary(),
             "prices": " ".join(self.allocation.price_sentences()[:3]),
             "test": lambda: self.pays.summary(),

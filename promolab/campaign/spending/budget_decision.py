@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from promolab.adaptive import BANDITS, GREEDY, allocate_by
 from promolab.campaign.outlook import LaunchEconomics
 from promolab.campaign.plan import (
     quarantined_customers,
@@ -23,13 +24,12 @@ from promolab.campaign.spending.allocation_result import (
 )
 from promolab.campaign.spending.experiment import ExperimentProposal, propose_experiment
 from promolab.campaign.worth import load_worth
-from promolab.checks import share
+from promolab.checks import choice, share
 from promolab.contract import budget_of, read_operations
 from promolab.metrics import PastRatios
 from promolab.policy import (
     Allocation,
     SpendingTest,
-    allocate,
     plan_value,
     read_constraints,
     spending_test,
@@ -76,6 +76,7 @@ def spend_budget(
     least: float = LEAST,
     segment: pd.Series[Any] | None = None,
     holdouts: Holdouts | None = None,
+    policy: str = GREEDY,
 ) -> tuple[Allocation, SpendingTest]:
     """Allocate a budget among the promotions whose effects are known, if that pays.
 
@@ -104,6 +105,8 @@ def spend_budget(
     holdouts : Holdouts, optional
         Whom the plan will hold out: what is allocated is then what is sent. Without, so much more
         is planned than the budget pays for as holdouts take off in the mean.
+    policy : str
+        By which the budget goes, as `promolab.adaptive.allocate_by` takes it.
 
     Returns
     -------
@@ -115,7 +118,10 @@ def spend_budget(
     amounts, some = worth.amounts, np.flatnonzero(open_to.any(axis=1))
     columns = np.array([amounts.place(one) for one in measured])
     place = np.ix_(worth.places(customers[some]), columns)
-    value, cost = (np.where(open_to[some], of[place], 0.0) for of in (amounts.value, amounts.cost))
+    value, error, cost = (
+        np.where(open_to[some], of[place], 0.0)
+        for of in (amounts.value, amounts.value_se, amounts.cost)
+    )
     currency = amounts.orders.currency
     # What is planned is sent but for the holdouts: so much more can be planned than is spent.
     more = None if budget is None else budget / sent
@@ -123,8 +129,10 @@ def spend_budget(
     pays = spending_test(worth.rows, customers=len(some), budget=more, currency=currency)
     # A week's own luck is shared: all promotions cost more together; each customer's comes to it.
     spread = amounts.cost_spread[columns]
-    allocation = allocate(
+    allocation = allocate_by(
+        policy,
         value,
+        error,
         cost,
         budget=more if holdouts is None else budget,
         customers=customers[some],
@@ -153,6 +161,7 @@ def week_policy(
     constraints: str = "",
     budget_risk: float = 0.0,
     explore: float = 0.05,
+    policy: str = GREEDY,
     holdout: float = 0.1,
     standing_holdout: float = 0.05,
     list_size: int = 0,
@@ -179,6 +188,8 @@ def week_policy(
         expected, of which about half of such weeks cost more.
     explore : float
         Share of the customers whose promotion chance draws, paid from the budget (0–1).
+    policy : {"greedy", "ucb", "ts"}
+        By which the budget goes: what is expected, its upper end, or a draw of what may be true.
     holdout, standing_holdout, list_size, lead_days, planned
         As `promolab.campaign.plan.plan_week`.
     seed : int
@@ -190,6 +201,7 @@ def week_policy(
         A budget that is negative or no number, or too small for what chance draws; limits that
         cannot all hold.
     """
+    choice("policy", policy, BANDITS)
     limits = _limits_at(run, constraints, shop)
     scores = run.read_table("scores")
     starting = run.read_table("outlook")["promotion_id"].unique().tolist()
@@ -235,6 +247,7 @@ def week_policy(
         risk=risk,
         segment=segment,
         holdouts=out,
+        policy=policy,
     )
     amounts, open_to = worth.amounts, open_to[some]
     answer = plan_value(
@@ -257,6 +270,7 @@ def week_policy(
         beside=tuple(str(names[one]) for one in names.index if one not in measured),
         risk=risk,
         horizon_days=(run.metrics.get("uplift") or {}).get("horizon_days", HORIZON_DAYS),
+        policy=policy,
     )
 
 

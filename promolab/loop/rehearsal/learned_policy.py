@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from promolab.adaptive import GREEDY
 from promolab.campaign.plan import plan_week, week_candidates
 from promolab.campaign.spending import known_of, known_terms, spend_budget
 from promolab.campaign.worth import Worth, policy_rows, scored_log, undiscounted, week_worth
@@ -73,6 +74,8 @@ def learned_week(
     holdout: float,
     seed: int,
     kept: Experiment | None = None,
+    policy: str = GREEDY,
+    learned_until: datetime | None = None,
 ) -> Decided:
     """Decide a week by what past decisions tell, as the notebooks do.
 
@@ -93,8 +96,13 @@ def learned_week(
     seed : int
     kept : Experiment, optional
         The ``trial`` of the week before; without it, it is worked out again.
+    policy : str
+        By which the budget goes (`promolab.adaptive.allocate_by`).
+    learned_until : datetime, optional
+        From when on effects are not learned anew (UTC); by default they always are.
     """
-    worth, promised, trial = _worth(shop, as_of, promotions, seed, kept)
+    told = as_of if learned_until is None else learned_until
+    worth, promised, trial = _worth(shop, as_of, promotions, seed, kept, told)
     rules = read_operations(shop.settings).contact
     measured = known_terms(worth, rules) if worth is not None and worth.rows is not None else []
     customers = pd.Index(np.sort(contactable))
@@ -109,7 +117,7 @@ def learned_week(
         return by_chance(trial)
     found, pays = spend_budget(
         worth, able.customers, measured, open_to,
-        budget=budget, sent=1 - holdout, explore=explore, seed=seed, least=0.0,
+        budget=budget, sent=1 - holdout, explore=explore, seed=seed, least=0.0, policy=policy,
     )  # fmt: skip
     decisions, chances = _planned(shop, as_of, able.customers, found, holdout, seed)
     explored = 0.0 if found.drawn is None else found.drawn.share
@@ -120,7 +128,12 @@ def learned_week(
 
 
 def _worth(
-    shop: Shop, as_of: datetime, promotions: list[str], seed: int, kept: Experiment | None
+    shop: Shop,
+    as_of: datetime,
+    promotions: list[str],
+    seed: int,
+    kept: Experiment | None,
+    told: datetime,
 ) -> tuple[Worth | None, Worth | None, Experiment | None]:
     """Return what each promotion is worth to a plan, and is promised to be, where that is known.
 
@@ -129,7 +142,7 @@ def _worth(
     """
     trial = kept
     try:
-        trial = decisions_experiment(shop, by="kind", early=True, as_of=as_of, kept=kept)
+        trial = decisions_experiment(shop, by="kind", early=True, as_of=told, kept=kept)
         whole = most_telling(trial)
         trials = undiscounted(whole), whole
         models = [UpliftModel("dr", LEARNER, seed=seed) for _ in trials]

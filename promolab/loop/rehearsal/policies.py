@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from promolab.adaptive import GREEDY, TS, UCB
 from promolab.checks import real_number, seed_of, share, whole_number
 from promolab.errors import InputError, nearest
 from promolab.loop.rehearsal.learned_policy import Decided, learned_week
@@ -23,8 +25,11 @@ if TYPE_CHECKING:
     from promolab.simulated import GoingShop, OracleValues
 
 LEARNED, RESPONSE, RANDOM, EVERYONE, NOBODY = "learned", "response", "random", "everyone", "nobody"
+FREEZE = "freeze"
+LEARNING = (LEARNED, GREEDY, UCB, TS, FREEZE)
+"""Policies that go by effects; the first two are one by two names, the last learns once."""
 ORACLES = ("attainable", "latent")
-POLICIES = (LEARNED, RESPONSE, RANDOM, EVERYONE, NOBODY)
+POLICIES = (*LEARNING, RESPONSE, RANDOM, EVERYONE, NOBODY)
 """What may decide; both oracles are there beside them."""
 LOGGED = 26
 """Weeks that are over when the loop begins."""
@@ -106,6 +111,8 @@ def _policies(policies: Any) -> tuple[str, ...]:
     for one in found:
         if one not in POLICIES:
             raise InputError(f"there is no policy {one!r}; {nearest(one, POLICIES)}")
+    if {LEARNED, GREEDY} <= set(found):
+        found = tuple(one for one in found if one != GREEDY)
     if not found:
         raise InputError(f"no policy is named; expected some of {', '.join(POLICIES)}")
     return found
@@ -136,12 +143,18 @@ def decide(
     kept : Experiment or None
         Past decisions as the learned policy left them the week before.
     """
-    if policy == LEARNED:
+    if policy in LEARNING:
         shop = going.shop()
+        now = begins(going, shop)
+        first = now - timedelta(weeks=going.week - going.first) + timedelta(hours=2)  # summer time
         return learned_week(
-            shop, begins(going, shop), list(going.options), going.contactable,
+            shop, now, list(going.options), going.contactable,
             budget=asked.budget, explore=asked.explore, holdout=asked.holdout,
             seed=1_000 * asked.seed + going.week, kept=kept,
+            policy=policy if policy in (UCB, TS) else GREEDY,
+            learned_until=Week.containing(first, shop.zone).start(shop.zone)
+            if policy == FREEZE
+            else None,
         )  # fmt: skip
     rng = np.random.default_rng([asked.seed, going.week, 3])
     n, k = truth.cost.shape

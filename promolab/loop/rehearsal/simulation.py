@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from promolab.adaptive import GREEDY
 from promolab.errors import InputError
 from promolab.folder import write_whole
 from promolab.loop.ledger import Ledger
@@ -112,7 +113,7 @@ class Rehearsal(Result):
             mine = self.frame[self.frame["policy"] == policy].sort_values("number")
             curve = {"week": [0, *mine["number"]], "added": [0.0, *mine["profit"].cumsum()]}
             curves.append(pd.DataFrame(curve).assign(policy=NAMES.get(policy, policy)))
-        learned = self.frame[self.frame["policy"] == LEARNED]
+        learned = self.frame[self.frame["policy"].isin((LEARNED, GREEDY))]
         told = rows[~rows["policy"].isin([*NAMES.values(), NOBODY])]
         return {
             "currency": CURRENCY,
@@ -152,8 +153,10 @@ def rehearse(
         To decide.
     customers : int
     policy : str or sequence of str
-        ``learned`` (the week's own steps: effects of past decisions, what promotions are worth, the
-        allocation, exploration, holdouts, promises, ledger), ``response`` (whoever is likeliest to
+        ``greedy`` or ``learned`` (the week's own steps: effects of past decisions, what promotions
+        are worth, the allocation, exploration, holdouts, promises, ledger), ``ucb`` and ``ts`` (the
+        same, by the upper end of what is believed, or a draw of it), ``freeze`` (learned once, from
+        the logged weeks), ``response`` (whoever is likeliest to
         respond), ``random``, ``everyone`` (all get what costs least), ``nobody``; a text names
         several by commas. All spend the same budget.
     budget : float, optional
@@ -276,7 +279,7 @@ def run_policy(
         made = decide(policy, going, asked, truth, kept)
         kept = made.trial
         row = plain({"policy": policy, "week": going.iso_week, **_came(made, truth)})
-        if policy == LEARNED:
+        if policy in (LEARNED, GREEDY):
             row |= plain(_promised(asked, going, made, folder))
         write_whole(rows / f"{week:03d}.json", json.dumps(row, indent=1) + "\n")
         going.decide(made.decisions, made.chances)
