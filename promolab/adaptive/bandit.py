@@ -185,8 +185,8 @@ class PromotionBandit:
             raise InputError(f"there is an arm {name!r} already; give another name")
         kind, told = str(given.pop("kind")), {}
         for each, number in given.items():
-            least = {"least": 0} if each == "cost" else {}
-            told[each] = real_number(f"{each} of {name!r}", number, **least)
+            least = 0.0 if each == "cost" else None
+            told[each] = real_number(f"{each} of {name!r}", number, least=least)
         self.arms[name] = {"kind": kind, **told}
 
     def _known(self, arm: str) -> None:
@@ -272,6 +272,8 @@ class PromotionBandit:
                     f"decision {name!r} was given {action!r}, which chance could not draw; give "
                     "what was done in place of what was planned only where it was drawn"
                 )
+        if not np.isfinite(outcomes[OUTCOME].astype(float)).all():
+            raise InputError("an outcome is no number; leave out those that are not known yet")
         settled = outcomes.groupby(ID)[OUTCOME].agg(["min", "max"]).astype(float)
         earlier = settled.index.map(lambda name: self._outcomes.get(name, np.nan)).to_numpy(float)
         twice = settled["min"].ne(settled["max"]) | (
@@ -282,11 +284,9 @@ class PromotionBandit:
                 f"decision {settled.index[twice][0]!r} is told with two outcomes; expected one for "
                 "each, once it is settled"
             )
-        if not np.isfinite(settled["min"]).all():
-            raise InputError("an outcome is no number; leave out those that are not known yet")
         actions = self._rows[ID].map(done)
         self._rows["action"] = actions.where(actions.notna(), self._rows["action"])
-        self._outcomes |= settled["min"].to_dict()
+        self._outcomes.update({str(name): float(each) for name, each in settled["min"].items()})
 
     def _believed(self, X: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
         """Return each arm's effect on each customer, its standard error, and the arms' averages.
@@ -358,7 +358,7 @@ class PromotionBandit:
         rows = self._rows[self._rows[ID].isin(self._outcomes.keys())]
         rows = rows.assign(**{OUTCOME: rows[ID].map(self._outcomes).astype(float)})
         chances = pd.DataFrame([self._chances[name] for name in rows[ID]], index=rows.index)
-        covariates = [c for c in rows if c not in (*ROLES, OUTCOME)]
+        covariates = [str(c) for c in rows if c not in (*ROLES, OUTCOME)]
         if (before := self._prior) is not None:
             covariates = list(before.covariates)
             said = before.frame[covariates].assign(

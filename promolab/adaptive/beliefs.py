@@ -86,17 +86,17 @@ def allocate_by(
     if options.get("explore") is None:  # chances are wanted, though nothing else is drawn
         options |= {"explore": 0.0, "p_min": 0.0}
     own = [seed_of(seed), whole_number("draws", draws, 1)]
-    which, sums = int(np.random.default_rng([*own, 1]).integers(draws)), [0.0, 0.0]
+    which = int(np.random.default_rng([*own, 1]).integers(draws))
+    before = after = np.zeros(())
     shifts = np.random.default_rng(own).standard_normal((draws, values.shape[1]))
     for number, each in enumerate(shifts):
         one = allocate(values + spread * each, cost, seed=seed, **options)
         assert one.drawn is not None
-        made = one.drawn.before, one.drawn.propensities
-        sums = [so_far + more for so_far, more in zip(sums, made, strict=True)]
+        before, after = before + one.drawn.before, after + one.drawn.propensities
         if number == which:
             found = one
     assert found.drawn is not None
-    drawn = found.drawn.with_chances(*(each / draws for each in sums))
+    drawn = found.drawn.with_chances(before / draws, after / draws)
     return _valued(expected, replace(found, drawn=drawn), values, cost)
 
 
