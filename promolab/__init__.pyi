@@ -1,6 +1,6 @@
 from . import compare, explain, metrics, model, widgets
 from .abtest import analyze_experiment, assign, plan_experiment
-from .adaptive import PlanLearner, evaluate_plan
+from .adaptive import PlanLearner, PromotionBandit, evaluate_plan
 from .cleaning import clean
 from .contract import Shop
 from .effects import UpliftModel
@@ -19,6 +19,7 @@ __all__ = [
     "LiveFeatures",
     "PlanLearner",
     "PromolabError",
+    "PromotionBandit",
     "Recommender",
     "ResponseModel",
     "Segmenter",

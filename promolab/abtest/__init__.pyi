@@ -1,6 +1,7 @@
 from .assignment import Assignment as Assignment
 from .assignment import Layer, StandingHoldout, assign, assign_table
 from .assignment import arm_of as arm_of
+from .chances import most_telling as most_telling
 from .comparison import Metric
 from .experiment import ExperimentReadout as ExperimentReadout
 from .experiment import analyze_experiment

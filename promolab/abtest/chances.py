@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from promolab.abtest.assignment import SUM_SLACK, checked_shares
 from promolab.abtest.estimates import exact_sum, square
 from promolab.abtest.rows import Opened, Rows
+from promolab.contract import Experiment
 from promolab.effects import Check, arm_name, ratio_check
 from promolab.errors import InputError, nearest
 
@@ -178,3 +180,37 @@ def _against_inverse(rows: Rows, chances: Chances, n: np.ndarray, what: str) -> 
     # Of 1[arm = a] ÷ chance − 1, whose mean is 0: products of two arms are 1 less both weights.
     spread = np.diag(ww) - w[:, None] - w[None, :] + total
     return ratio_check(rows.names, n / total, n / w, w - total, spread, of=what)
+
+
+def most_telling(trial: Experiment) -> Experiment:
+    """Return the rounds that make the mean of all least uncertain, each decision counting alike.
+
+    A score's variance goes with one over the chances. A round of which chance drew few would add
+    more chance than it takes away: one whose variance is above about twice the others' mean.
+
+    Parameters
+    ----------
+    trial : Experiment
+        With a block per round, and known chances.
+
+    Examples
+    --------
+    >>> even, rare = [[0.5, 0.5]] * 2, [[0.99, 0.01]] * 2
+    >>> rows = pd.DataFrame({"customer_id": [1, 2] * 3, "arm": ["none", "mail"] * 3, "y": 1.0})
+    >>> rows["round"] = ["a", "a", "b", "b", "c", "c"]
+    >>> trial = Experiment(
+    ...     rows, "arm", "none", [], ["y"], propensity=even + even + rare, block="round"
+    ... )
+    >>> most_telling(trial).frame["round"].unique().tolist()
+    ['a', 'b']
+    """
+    assert trial.block is not None
+    chances = np.asarray(trial.propensity)
+    with np.errstate(divide="ignore"):
+        noise = np.where(chances > 0, 1 / chances, 0.0).sum(axis=1)
+    rounds = pd.Series(noise).groupby(trial.frame[trial.block].to_numpy()).agg(["sum", "count"])
+    rounds = rounds.assign(each=rounds["sum"] / rounds["count"]).sort_values("each", kind="stable")
+    whole, n = rounds["sum"].cumsum(), rounds["count"].cumsum()
+    best = int(np.argmin((whole / n**2).to_numpy())) + 1
+    mine = trial.frame[trial.block].isin(rounds.index[:best]).to_numpy()
+    return trial if mine.all() else trial.take(mine)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from promolab.abtest import most_telling
 from promolab.adaptive.beliefs import BANDITS, DRAWS, GREEDY, allocate_by
-from promolab.checks import choice, columns_there, real_number, seed_of, share
+from promolab.checks import choice, columns_there, numbers_of, real_number, seed_of, share
 from promolab.contract import NONE, Experiment
 from promolab.effects import UpliftModel
-from promolab.errors import InputError, PromolabError, nearest
+from promolab.errors import InputError
 from promolab.metrics import random_effects
 from promolab.policy import Allocation
 from promolab.results import Result
@@ -24,8 +26,8 @@ LEAST = 30
 WIDE = 1e4
 """Prior variance of the mean of all arms, as a multiple of what was measured: it says nothing."""
 LEVEL = 0.95
-OUTCOME, ROUND, ID = "outcome", "round", "decision_id"
-ROLES = (ID, "customer_id", ROUND, "action")
+ID, OUTCOME = "decision_id", "outcome"
+ROLES = ("customer_id", "round", "action", OUTCOME)
 
 
 @dataclass(frozen=True)
@@ -147,18 +149,16 @@ class PromotionBandit:
         self.arms: dict[str, dict[str, Any]] = {}
         for name, attributes in (arms or {}).items():
             self.add_arm({"name": name, **attributes})
-        self._prior = prior
-        self._rows = pd.DataFrame(columns=list(ROLES))
-        self._chances: dict[str, dict[str, float]] = {}
-        self._outcomes: dict[str, float] = {}
-        if prior is not None:
-            if prior.design != "known" or prior.propensity is None:
-                raise InputError(
-                    f"the log {prior.name!r} states no chances; expected the propensity of every "
-                    "arm in every row: give Experiment(…, propensity=…)"
-                )
-            for arm in map(str, prior.arms[1:]):
-                self._known(arm)
+        self._prior, self._rows, self._chances = prior, pd.DataFrame(), pd.DataFrame()
+        if prior is None:
+            return
+        if prior.design != "known":
+            raise InputError(
+                f"the log {prior.name!r} states no chances; expected the propensity of every arm "
+                "in every row: give Experiment(…, propensity=…)"
+            )
+        for arm in sorted({*map(str, prior.arms[1:])} - {*self.arms}):
+            raise InputError(f"the arm {arm!r} of the prior has no attributes; give it in arms=")
 
     def add_arm(self, attributes: Mapping[str, Any]) -> None:
         """Take an arm up: from the next round on it may be given.
@@ -185,16 +185,9 @@ class PromotionBandit:
             raise InputError(f"there is an arm {name!r} already; give another name")
         kind, told = str(given.pop("kind")), {}
         for each, number in given.items():
-            least = 0.0 if each == "cost" else None
-            told[each] = real_number(f"{each} of {name!r}", number, least=least)
+            what = f"{each} of {name!r}"
+            told[each] = real_number(what, number, least=0.0 if each == "cost" else None)
         self.arms[name] = {"kind": kind, **told}
-
-    def _known(self, arm: str) -> None:
-        if arm not in self.arms and arm != NONE:
-            raise InputError(
-                f"the arm {arm!r} has no attributes; {nearest(arm, [*self.arms, NONE])}: give it "
-                "in arms=, or by add_arm"
-            )
 
     def plan(self, X: pd.DataFrame, budget: float | None = None) -> BanditPlan:
         """Choose who gets what in the next round.
@@ -209,35 +202,32 @@ class PromotionBandit:
         Raises
         ------
         InputError
-            There are no arms, no customer_id or a customer twice; a budget below 0.
+            There are no arms, no customer_id or a customer twice, a column of the prior is missing;
+            a budget below 0.
         """
-        columns_there(X, ["customer_id"], "X")
+        needed = () if self._prior is None else self._prior.covariates
+        columns_there(X, ["customer_id", *needed], "X")
         if not self.arms:
             raise InputError("there is no arm to give; add one by add_arm")
-        if budget is not None:
-            real_number("budget", budget, least=0)
         names = list(self.arms)
         value, error, believed = self._believed(X)
         cost = np.tile([float(self.arms[name]["cost"]) for name in names], (len(X), 1))
-        known = bool(np.isfinite(value).all())
         found = allocate_by(
-            self.kind if known else GREEDY,
-            value - cost if known else np.zeros_like(cost), error, cost,
-            draws=self.draws, seed=self.seed + self.round, budget=budget, promotions=names,
-            customers=X["customer_id"].to_numpy(), explore=self.explore, p_min=0.0,
-            pays=bool(known),
+            self.kind, np.nan_to_num(value - cost), np.nan_to_num(error), cost, draws=self.draws,
+            seed=self.seed + self.round, budget=budget, customers=X["customer_id"].to_numpy(),
+            promotions=names, explore=self.explore, p_min=0.0, pays=bool(np.isfinite(value).all()),
         )  # fmt: skip
         self.round += 1
         chances = found.chances()
-        chances[ID] = [f"{self.round}-{each}" for each in chances["customer_id"]]
-        mine = chances[chances["chosen"]].assign(**{ROUND: self.round})
-        decisions = mine[[ID, "customer_id", "action", "propensity"]].reset_index(drop=True)
-        described = mine[list(ROLES)].merge(X, on="customer_id")
-        self._rows = pd.concat([self._rows, described], ignore_index=True)
-        for name, action, chance in chances[[ID, "action", "propensity"]].itertuples(index=False):
-            self._chances.setdefault(name, {})[action] = chance
-        kept = chances[[ID, "action", "propensity"]].reset_index(drop=True)
-        return BanditPlan(decisions, kept, found, believed)
+        chances[ID] = f"{self.round}-" + chances["customer_id"].astype(str)
+        mine = chances[chances["chosen"]].drop(columns="chosen").set_index(ID)
+        wide = chances.pivot_table("propensity", ID, "action", fill_value=0.0)
+        self._chances = pd.concat([self._chances, wide]).fillna(0.0)
+        rows = mine.drop(columns="propensity").assign(round=str(self.round), outcome=np.nan)
+        rows = rows.reset_index().merge(X, on="customer_id").set_index(ID)
+        self._rows = pd.concat([self._rows, rows])
+        kept = chances[[ID, "action", "propensity"]]
+        return BanditPlan(mine.reset_index(), kept, found, believed)
 
     def update(self, decisions: pd.DataFrame, outcomes: pd.DataFrame) -> None:
         """Hear what was done and what came of it: late, in parts, and each once.
@@ -258,69 +248,50 @@ class PromotionBandit:
         """
         columns_there(decisions, [ID, "action"], "decisions")
         columns_there(outcomes, [ID, OUTCOME], "outcomes")
-        for frame in (decisions, outcomes):
-            unknown = set(frame[ID]) - set(self._chances)
-            if unknown:
-                raise InputError(
-                    f"decision_id {sorted(map(str, unknown))[0]!r} is none that was planned; give "
-                    "those of plan(…).decisions"
-                )
-        done = decisions.set_index(ID)["action"].astype(str)
-        for name, action in done.items():
-            if action not in self._chances[str(name)]:
-                raise InputError(
-                    f"decision {name!r} was given {action!r}, which chance could not draw; give "
-                    "what was done in place of what was planned only where it was drawn"
-                )
-        if not np.isfinite(outcomes[OUTCOME].astype(float)).all():
-            raise InputError("an outcome is no number; leave out those that are not known yet")
-        settled = outcomes.groupby(ID)[OUTCOME].agg(["min", "max"]).astype(float)
-        earlier = settled.index.map(lambda name: self._outcomes.get(name, np.nan)).to_numpy(float)
-        twice = settled["min"].ne(settled["max"]) | (
-            np.isfinite(earlier) & (settled["min"].to_numpy() != earlier)
-        )
-        if twice.any():
-            raise InputError(
-                f"decision {settled.index[twice][0]!r} is told with two outcomes; expected one for "
-                "each, once it is settled"
-            )
-        actions = self._rows[ID].map(done)
-        self._rows["action"] = actions.where(actions.notna(), self._rows["action"])
-        self._outcomes.update({str(name): float(each) for name, each in settled["min"].items()})
+        told = outcomes.drop_duplicates([ID, OUTCOME])
+        numbers = numbers_of("outcomes.outcome", told[OUTCOME], finite=True)
+        for named in (decisions[ID], told[ID]):
+            self._refuse(named, ~named.isin(self._rows.index), "is none that was planned")
+        done, known = decisions["action"].astype(str), self._chances.columns
+        place, row = known.get_indexer(done), self._chances.index.get_indexer(decisions[ID])
+        could = (place >= 0) & (self._chances.to_numpy()[row, place] > 0)
+        self._refuse(decisions[ID], ~could, "was given an action that chance could not draw")
+        before = self._rows[OUTCOME].reindex(told[ID]).to_numpy()
+        twice = told[ID].duplicated() | (np.isfinite(before) & (before != numbers))
+        self._refuse(told[ID], twice, "is told with two outcomes, and has one, once it is settled")
+        self._rows.loc[decisions[ID], "action"] = done.to_numpy()
+        self._rows.loc[told[ID], OUTCOME] = numbers
+
+    def _refuse(self, decisions: pd.Series[Any], wrong: Any, what: str) -> None:
+        if np.any(wrong):
+            first = str(decisions[np.asarray(wrong)].iloc[0])
+            raise InputError(f"decision {first!r} {what}; give those of plan(…).decisions")
 
     def _believed(self, X: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
         """Return each arm's effect on each customer, its standard error, and the arms' averages.
 
         All are nan where no arm was measured.
         """
-        names = list(self.arms)
-        told = pd.Series(0, index=names)
-        measured = pd.DataFrame(columns=["effect", "std_error"], dtype=float)
-        model = self._fitted()
-        if model is not None:
-            average = model.average(LEVEL).rows.set_index("arm")
-            measured = average.loc[average["std_error"] > 0, ["effect", "std_error"]]
-            given = model.experiment_.frame[model.experiment_.arm].value_counts()
-            told = given.reindex(names).fillna(0).astype(int)
-        mean, covariance = self._levels(measured)
+        names, models = list(self.arms), self._models()
+        rows = [model.average(LEVEL).rows.iloc[0] for model in models.values()]
+        measured = pd.DataFrame(rows, index=list(models), columns=["effect", "std_error"])
+        mean, covariance = self._levels(measured.astype(float))
         error = np.sqrt(np.diag(covariance))
-        frame = {"arm": names, "mean": mean, "std_error": error, "decisions": told.to_numpy()}
-        away = np.zeros((2, len(X), len(names)))  # from the arm's average, and its variance
-        if model is not None and len(measured):
-            table = model.effect(X, LEVEL)
-            for j, name in enumerate(names):
-                alike = [name] if name in measured.index else self._alike(name, measured.index)
-                each = [(table[one], *measured.loc[one]) for one in alike]
-                away[0, :, j] = np.mean([of["effect"] - level for of, level, _ in each], axis=0)
-                half = [(of["ci_high"] - of["effect"]) / normal_quantile(LEVEL) for of, *_ in each]
-                own = [h**2 - se**2 for h, (*_, se) in zip(half, each, strict=True)]
-                away[1, :, j] = np.maximum(np.mean(own, axis=0), 0.0)
-        return mean + away[0], np.sqrt(error**2 + away[1]), pd.DataFrame(frame)
-
-    def _alike(self, name: str, among: Iterable[str]) -> list[str]:
-        """Return the arms of the same kind; all where there is none."""
-        same = [each for each in among if self.arms[each]["kind"] == self.arms[name]["kind"]]
-        return same or list(among)
+        frame = pd.DataFrame({"arm": names, "mean": mean, "std_error": error})
+        told = {name: int(model.experiment_.codes.sum()) for name, model in models.items()}
+        frame["decisions"] = frame["arm"].map(told).fillna(0).astype(int)
+        apart = {}  # of each customer from the arm's average, and its variance
+        for name, model in models.items():
+            level, se = measured.loc[name]
+            of = model.effect(X, LEVEL)[name]
+            half = (of["ci_high"] - of["effect"]) / normal_quantile(LEVEL)
+            apart[name] = of["effect"] - level, np.maximum(half**2 - se**2, 0.0)
+        away, own = np.zeros((2, len(X), len(names)))
+        for j, name in enumerate(names if apart else ()):
+            same = [each for each in apart if self.arms[each]["kind"] == self.arms[name]["kind"]]
+            alike = [name] if name in apart else same or list(apart)
+            away[:, j], own[:, j] = np.mean([apart[each] for each in alike], axis=0)
+        return mean + away, np.sqrt(error**2 + own), frame
 
     def _levels(self, measured: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Return mean and covariance of the arms' averages, all nan where none was measured."""
@@ -328,38 +299,40 @@ class PromotionBandit:
         if measured.empty:
             return np.full(k, np.nan), np.full((k, k), np.nan)
         told = pd.DataFrame.from_dict(self.arms, orient="index")
-        kinds, numbers = pd.get_dummies(told["kind"]), told.drop(columns=["kind", "cost"])
+        numbers = told.drop(columns=["kind", "cost"]).astype(float)
         numbers = (numbers - numbers.mean()) / numbers.std(ddof=0).where(lambda sd: sd > 0)
-        parts = [np.ones((k, 1)), kinds.to_numpy(float), numbers.fillna(0.0).to_numpy(float)]
-        parts += [np.eye(k)]
+        kinds = pd.get_dummies(told["kind"], dtype=float)
+        design = np.column_stack([np.ones(k), kinds, numbers.fillna(0.0), np.eye(k)])
         y, variances = measured["effect"].to_numpy(), measured["std_error"].to_numpy() ** 2
         between = random_effects(y, variances).sd
         usual = float(np.mean(y**2 + variances))
         own = between**2 if np.isfinite(between) and between > 0 else 0.25 * usual
-        design = np.hstack(parts)
         prior = np.full(design.shape[1], own)
         prior[0] = WIDE * usual
         rows = [names.index(arm) for arm in measured.index]
         mean, covariance = linear_posterior(design[rows], y, variances, prior)
         return design @ mean, design @ covariance @ design.T
 
-    def _fitted(self) -> UpliftModel | None:
-        """Return what the decisions with outcomes tell; None where that is too little."""
-        experiment = self._experiment()
-        if experiment is None:
-            return None
-        try:
-            return UpliftModel("dr", "pooled", seed=self.seed).fit(experiment)
-        except PromolabError:
-            return None
+    def _models(self) -> dict[str, UpliftModel]:
+        """Return of each arm given often enough what the rounds that tell most of it say."""
+        found: dict[str, UpliftModel] = {}
+        log = self._log()
+        for arm in () if log is None else self.arms:
+            with suppress(InputError):  # too few rows, or too rarely drawn
+                pair = log.subset(arm)
+                if np.bincount(pair.codes, minlength=2).min() >= LEAST:
+                    model = UpliftModel("dr", "pooled", seed=self.seed)
+                    found[arm] = model.fit(most_telling(pair))
+        return found
 
-    def _experiment(self) -> Experiment | None:
-        """Return the prior and the rounds as one log of arms that were given often enough."""
-        rows = self._rows[self._rows[ID].isin(self._outcomes.keys())]
-        rows = rows.assign(**{OUTCOME: rows[ID].map(self._outcomes).astype(float)})
-        chances = pd.DataFrame([self._chances[name] for name in rows[ID]], index=rows.index)
-        covariates = [str(c) for c in rows if c not in (*ROLES, OUTCOME)]
-        if (before := self._prior) is not None:
+    def _log(self) -> Experiment | None:
+        """Return the prior and the rounds as one log, of decisions whose outcomes are known."""
+        rows, chances, before = self._rows, self._chances, self._prior
+        if len(rows):
+            rows = rows[rows[OUTCOME].notna()]
+            chances = chances.loc[rows.index]
+        covariates = [str(c) for c in rows if c not in ROLES]
+        if before is not None:
             covariates = list(before.covariates)
             said = before.frame[covariates].assign(
                 customer_id=before.frame[before.customer_id],
@@ -367,19 +340,13 @@ class PromotionBandit:
                 outcome=before.frame[before.outcomes[0]],
                 round="" if before.block is None else before.frame[before.block].astype(str),
             )
-            arms = [NONE, *map(str, before.arms[1:])]
-            known = pd.DataFrame(np.asarray(before.propensity), columns=arms)
+            known = pd.DataFrame(before.propensity, columns=[NONE, *map(str, before.arms[1:])])
             rows = pd.concat([said, rows], ignore_index=True)
             chances = pd.concat([known, chances], ignore_index=True)
-        given = rows["action"].value_counts()
-        arms = [name for name in self.arms if given.get(name, 0) >= LEAST]
-        if not arms or given.get(NONE, 0) < LEAST:
+        if not len(rows) or NONE not in set(rows["action"]):
             return None
-        mine = rows["action"].isin([NONE, *arms]).to_numpy()
-        chance = chances.reindex(columns=[NONE, *arms]).fillna(0.0).to_numpy()[mine]
-        chance = chance / chance.sum(axis=1, keepdims=True)  # given that it was one of these
-        frame = rows[mine].assign(round=rows.loc[mine, ROUND].astype(str))
+        arms = [NONE, *self.arms]
+        known = chances.reindex(columns=arms).fillna(0.0)
         return Experiment(
-            frame, "action", NONE, covariates, [OUTCOME],
-            propensity=chance, arms=[NONE, *arms], block=ROUND,
-        )  # fmt: skip
+            rows, "action", NONE, covariates, [OUTCOME], propensity=known, arms=arms, block="round"
+        )

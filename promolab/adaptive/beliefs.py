@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from promolab.checks import choice, seed_of, whole_number
-from promolab.errors import InputError
-from promolab.policy import Allocation, Drawn, allocate
+from promolab.checks import choice, refuse, seed_of, whole_number
+from promolab.policy import Allocation, allocate
 
 GREEDY, UCB, TS = "greedy", "ucb", "ts"
 BANDITS = (GREEDY, UCB, TS)
@@ -75,48 +74,26 @@ def allocate_by(
         return expected
     values, errors = np.asarray(value, dtype=float), np.asarray(value_se, dtype=float)
     if errors.shape != values.shape or not (errors >= 0).all():
-        raise InputError(
-            f"value_se has the shape {errors.shape}; expected a number from 0 on for each customer "
-            f"× promotion, {values.shape}"
-        )
-    spread = WIDTH[policy] * errors
+        raise refuse("value_se", errors.shape, f"numbers from 0 on in shape {values.shape}")
+    spread, rows = WIDTH[policy] * errors, np.arange(len(values))
     if policy == UCB:
         found = allocate(values + spread, cost, seed=seed, **options)
-        return _valued(expected, found, values, cost)
-    if options.get("explore") is None:  # chances are wanted, though nothing else is drawn
-        options |= {"explore": 0.0, "p_min": 0.0}
-    own = [seed_of(seed), whole_number("draws", draws, 1)]
-    which = int(np.random.default_rng([*own, 1]).integers(draws))
-    before = after = np.zeros(())
-    shifts = np.random.default_rng(own).standard_normal((draws, values.shape[1]))
-    for number, each in enumerate(shifts):
-        one = allocate(values + spread * each, cost, seed=seed, **options)
-        assert one.drawn is not None
-        before, after = before + one.drawn.before, after + one.drawn.propensities
-        if number == which:
-            found = one
-    assert found.drawn is not None
-    drawn = found.drawn.with_chances(before / draws, after / draws)
-    return _valued(expected, replace(found, drawn=drawn), values, cost)
-
-
-def _valued(expected: Allocation, found: Allocation, value: np.ndarray, cost: Any) -> Allocation:
-    """Return what was chosen by other values, at those that are expected."""
-    got = np.maximum(found.choice, 0)[:, None]
-    gained, paid = (
-        np.where(found.choice >= 0, np.take_along_axis(np.asarray(each), got, axis=1)[:, 0], 0.0)
-        for each in (value, cost)
-    )
-    drawn: Drawn | None = found.drawn
-    rows = np.arange(len(found.choice))
-    return replace(
-        expected,
-        choice=found.choice,
-        expected_value=gained,
-        expected_cost=paid,
-        value=float(gained.sum()),
-        spend=float(paid.sum()),
-        propensity=None if drawn is None else drawn.propensities[rows, found.choice],
-        drawn=drawn,
-        limits=found.limits,
-    )
+    else:
+        if options.get("explore") is None:  # chances are wanted, though nothing else is drawn
+            options |= {"explore": 0.0, "p_min": 0.0}
+        own = [seed_of(seed), whole_number("draws", draws, 1)]
+        which = int(np.random.default_rng([*own, 1]).integers(draws))
+        before = after = np.zeros(())
+        shifts = np.random.default_rng(own).standard_normal((draws, values.shape[1]))
+        for number, each in enumerate(shifts):
+            one = allocate(values + spread * each, cost, seed=seed, **options)
+            assert one.drawn is not None
+            before, after = before + one.drawn.before, after + one.drawn.propensities
+            if number == which:
+                found = one
+        assert found.drawn is not None
+        drawn = found.drawn.with_chances(before / draws, after / draws)
+        found = replace(found, drawn=drawn, propensity=drawn.propensities[rows, found.choice])
+    gained = np.where(found.choice >= 0, values[rows, found.choice], 0.0)
+    bound = {"upper_bound": expected.upper_bound, "frontier": expected.frontier}
+    return replace(found, expected_value=gained, value=float(gained.sum()), **bound)

@@ -176,15 +176,14 @@ def price_for(model: Model, discount: float, budget: float, caution: float, pric
         The least that a contact costs.
     """
 
+    def kept(at: float) -> bool:
+        q = counted_values(model, discount, caution=caution, price=at)
+        return model.contacts(q, discount) <= budget
+
+    if kept(price):
+        return price
     low, high = price, price + float(np.sqrt(model.squared.max())) / (1 - discount)
-    middle = low
     for _ in range(40):
-        q = counted_values(model, discount, caution=caution, price=middle)
-        if model.contacts(q, discount) > budget:
-            low = middle
-        elif middle == price:
-            return price
-        else:
-            high = middle
         middle = (low + high) / 2
+        low, high = (low, middle) if kept(middle) else (middle, high)
     return high

@@ -74,7 +74,6 @@ class PlanEvaluation(Result):
             "beaten": others[above],
             "beaten_by": others[below],
             "even": others[even],
-            "silent": others[others["refused"] != ""],
             "shown": self.frame[self.frame["refused"] == ""],
             "least": CUSTOMERS,
             "thin": THIN,

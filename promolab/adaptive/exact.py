@@ -29,8 +29,6 @@ class ExactPlan(Result):
         Expected discounted reward from the states that customers begin in.
     frame : DataFrame
         The states, and of each ``action`` and ``value``.
-    best : bool
-        Whether it is the best one, and not one that was given.
     discount, price : float
     contacts : float
         Contacts per week that counts: discounted contacts ÷ discounted weeks before leaving.
@@ -38,7 +36,6 @@ class ExactPlan(Result):
 
     value: float
     frame: pd.DataFrame = field(repr=False)
-    best: bool
     discount: float
     price: float
     contacts: float
@@ -101,8 +98,7 @@ def exact_plan(
         raise refuse("transitions", moves.shape, f"(S · K, S) of rewards (S, K) {rewards.shape}")
     if (moves.data < 0).any() or moves.sum(axis=1).max() > 1 + 1e-9:
         raise InputError("transitions hold chances below 0, or rows that sum to more than 1")
-    if not np.isfinite(rewards).all():
-        raise InputError("rewards hold missing or infinite values; give each state and action one")
+    numbers_of("rewards", rewards.ravel(), finite=True)
     start = numbers_of("start", process.start, n, "states")
     contact = np.array([label != NONE for label in labels], dtype=float)
     rewards = rewards - price * contact
@@ -121,7 +117,7 @@ def exact_plan(
     contacts, weeks = (start @ _solved(moves, each, factor, chances) for each in both)
     frame = process.states.assign(action=np.array(labels)[chances.argmax(axis=1)], value=values)
     worth, rate = float(start @ values), float(contacts / weeks)
-    return ExactPlan(worth, frame, plan is None, factor, price, rate)
+    return ExactPlan(worth, frame, factor, price, rate)
 
 
 def _solved(

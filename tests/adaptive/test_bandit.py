@@ -105,9 +105,15 @@ def test_a_log_of_ones_own_is_where_it_begins():
     log = Experiment(
         rows, "arm", "nothing", ["orders"], ["spent"], customer_id="who", propensity=chances
     )
-    plan = PromotionBandit("ts", arms=ARMS, prior=log).plan(people(), budget=50.0)
+    bandit = PromotionBandit("ts", arms=ARMS, prior=log, explore=0.5)
+    plan = bandit.plan(people(), budget=200.0)
     assert plan.believed.set_index("arm").loc["twenty", "decisions"] == 0
-    assert plan.believed["mean"].notna().all() and plan.allocation.spend <= 50
+    assert plan.believed["mean"].notna().all() and plan.allocation.spend <= 200
+    told(bandit, plan)
+    later = bandit.plan(people(), budget=200.0).believed
+    assert (later["decisions"] >= plan.believed["decisions"]).all()
+    assert later["decisions"].sum() > plan.believed["decisions"].sum()
+    refused("no column 'orders' in X", bandit.plan, people().drop(columns="orders"))
 
 
 def test_refusals(learned):
@@ -129,8 +135,10 @@ def test_refusals(learned):
         "budget = -1": lambda: plan.plan(people(), budget=-1),
         "told with two outcomes": lambda: plan.update(some, given.assign(outcome=7.0)),
         "is none that was planned": lambda: plan.update(some.assign(decision_id="x"), given),
-        "which chance could not draw": lambda: plan.update(some.assign(action="all"), given),
-        "an outcome is no number": lambda: plan.update(
+        "an action that chance could not draw": lambda: plan.update(
+            some.assign(action="all"), given
+        ),
+        "outcomes.outcome has": lambda: plan.update(
             some, outcomes_of(made).tail(1).assign(outcome=np.nan)
         ),
     }.items():
@@ -139,4 +147,4 @@ def test_refusals(learned):
     log = Experiment(rows, "arm", "a", ["orders"], ["y"])
     refused("states no chances", PromotionBandit, arms=ARMS, prior=log)
     log = Experiment(rows, "arm", "a", ["orders"], ["y"], propensity=[[0.5, 0.5]] * 4)
-    refused("the arm 'b' has no attributes", PromotionBandit, arms=ARMS, prior=log)
+    refused("the arm 'b' of the prior has no attributes", PromotionBandit, arms=ARMS, prior=log)

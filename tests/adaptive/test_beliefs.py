@@ -64,8 +64,8 @@ def test_the_unknown_is_tried_more_the_less_is_known(believed):
     ("words", "change"),
     [
         ("policy = 'thompson' is unknown", {"policy": "thompson"}),
-        ("value_se has the shape (300, 2)", {"value_se": np.ones((N, 2))}),
-        ("value_se has the shape (300, 3)", {"value_se": -np.ones((N, P))}),
+        ("value_se = (300, 2)", {"value_se": np.ones((N, 2))}),
+        ("value_se = (300, 3)", {"value_se": -np.ones((N, P))}),
         ("budget = -1; expected a number from 0", {"budget": -1}),
         ("draws = 0", {"draws": 0}),
     ],

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from promolab.abtest import most_telling
 from promolab.adaptive import GREEDY
 from promolab.campaign.plan import plan_week, week_candidates
 from promolab.campaign.spending import known_of, known_terms, spend_budget
@@ -210,42 +211,6 @@ def added_orders(amounts: PromotionValues) -> np.ndarray:
     worth = margin * amounts.orders.mean_value
     moved = np.maximum(amounts.given["moved"], 0.0) / np.maximum(worth, 1e-9)[:, None]
     return np.asarray(moved * (counted.sum() / moved.sum() if moved.any() else 0.0))
-
-
-def most_telling(trial: Experiment) -> Experiment:
-    """Return the rounds that make the mean of all least uncertain, each decision counting alike.
-
-    A score's variance goes with one over the chances. A round of which chance drew few would add
-    more chance than it takes away: one whose variance is above about twice the others' mean.
-
-    Parameters
-    ----------
-    trial : Experiment
-        With a block per round, and known chances.
-
-    Examples
-    --------
-    >>> even, rare = [[0.5, 0.5]] * 2, [[0.99, 0.01]] * 2
-    >>> rows = pd.DataFrame({"customer_id": [1, 2] * 3, "arm": ["none", "mail"] * 3, "y": 1.0})
-    >>> rows["round"] = ["a", "a", "b", "b", "c", "c"]
-    >>> trial = Experiment(
-    ...     rows, "arm", "none", [], ["y"], propensity=even + even + rare, block="round"
-    ... )
-    >>> most_telling(trial).frame["round"].unique().tolist()
-    ['a', 'b']
-    """
-    assert trial.block is not None
-    chances = np.asarray(trial.propensity)
-    with np.errstate(divide="ignore"):
-        noise = np.where(chances > 0, 1 / chances, 0.0).sum(axis=1)
-    rounds = pd.Series(noise).groupby(trial.frame[trial.block].to_numpy()).agg(["sum", "count"])
-    rounds = rounds.assign(each=rounds["sum"] / rounds["count"]).sort_values("each", kind="stable")
-    whole, n = rounds["sum"].cumsum(), rounds["count"].cumsum()
-    best = int(np.argmin((whole / n**2).to_numpy())) + 1
-    mine = trial.frame[trial.block].isin(rounds.index[:best]).to_numpy()
-    if mine.all():
-        return trial
-    return replace(trial, frame=trial.frame[mine], propensity=chances[mine])
 
 
 def _by_chance(
