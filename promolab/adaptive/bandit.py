@@ -143,21 +143,20 @@ class PromotionBandit:
         draws: int = DRAWS,
         seed: int = 0,
     ) -> None:
-        self.kind = choice("kind", kind, BANDITS)
-        self.explore, self.draws = share("explore", explore, zero=False, one=False), draws
+        self.kind, self.draws = choice("kind", kind, BANDITS), draws
+        self.explore = share("explore", explore, zero=False, one=False)
         self.seed, self.round = seed_of(seed), 0
         self.arms: dict[str, dict[str, Any]] = {}
         for name, attributes in (arms or {}).items():
             self.add_arm({"name": name, **attributes})
         self._prior, self._rows, self._chances = prior, pd.DataFrame(), pd.DataFrame()
-        if prior is None:
-            return
-        if prior.design != "known":
+        if prior is not None and prior.design != "known":
             raise InputError(
                 f"the log {prior.name!r} states no chances; expected the propensity of every arm "
                 "in every row: give Experiment(…, propensity=…)"
             )
-        for arm in sorted({*map(str, prior.arms[1:])} - {*self.arms}):
+        told = () if prior is None else prior.arms[1:]
+        for arm in sorted({*map(str, told)} - {*self.arms}):
             raise InputError(f"the arm {arm!r} of the prior has no attributes; give it in arms=")
 
     def add_arm(self, attributes: Mapping[str, Any]) -> None:
@@ -209,13 +208,13 @@ class PromotionBandit:
         columns_there(X, ["customer_id", *needed], "X")
         if not self.arms:
             raise InputError("there is no arm to give; add one by add_arm")
-        names = list(self.arms)
         value, error, believed = self._believed(X)
-        cost = np.tile([float(self.arms[name]["cost"]) for name in names], (len(X), 1))
+        cost = np.tile([float(arm["cost"]) for arm in self.arms.values()], (len(X), 1))
         found = allocate_by(
             self.kind, np.nan_to_num(value - cost), np.nan_to_num(error), cost, draws=self.draws,
             seed=self.seed + self.round, budget=budget, customers=X["customer_id"].to_numpy(),
-            promotions=names, explore=self.explore, p_min=0.0, pays=bool(np.isfinite(value).all()),
+            promotions=list(self.arms), explore=self.explore, p_min=0.0,
+            pays=bool(np.isfinite(value).all()),
         )  # fmt: skip
         self.round += 1
         chances = found.chances()
@@ -226,8 +225,8 @@ class PromotionBandit:
         rows = mine.drop(columns="propensity").assign(round=str(self.round), outcome=np.nan)
         rows = rows.reset_index().merge(X, on="customer_id").set_index(ID)
         self._rows = pd.concat([self._rows, rows])
-        kept = chances[[ID, "action", "propensity"]]
-        return BanditPlan(mine.reset_index(), kept, found, believed)
+        chances = chances[[ID, "action", "propensity"]]
+        return BanditPlan(mine.reset_index(), chances, found, believed)
 
     def update(self, decisions: pd.DataFrame, outcomes: pd.DataFrame) -> None:
         """Hear what was done and what came of it: late, in parts, and each once.
@@ -252,14 +251,15 @@ class PromotionBandit:
         numbers = numbers_of("outcomes.outcome", told[OUTCOME], finite=True)
         for named in (decisions[ID], told[ID]):
             self._refuse(named, ~named.isin(self._rows.index), "is none that was planned")
-        done, known = decisions["action"].astype(str), self._chances.columns
-        place, row = known.get_indexer(done), self._chances.index.get_indexer(decisions[ID])
+        done = pd.Index(decisions["action"].astype(str))
+        place = self._chances.columns.get_indexer(done)
+        row = self._chances.index.get_indexer(pd.Index(decisions[ID]))
         could = (place >= 0) & (self._chances.to_numpy()[row, place] > 0)
         self._refuse(decisions[ID], ~could, "was given an action that chance could not draw")
         before = self._rows[OUTCOME].reindex(told[ID]).to_numpy()
         twice = told[ID].duplicated() | (np.isfinite(before) & (before != numbers))
         self._refuse(told[ID], twice, "is told with two outcomes, and has one, once it is settled")
-        self._rows.loc[decisions[ID], "action"] = done.to_numpy()
+        self._rows.loc[decisions[ID], "action"] = done
         self._rows.loc[told[ID], OUTCOME] = numbers
 
     def _refuse(self, decisions: pd.Series[Any], wrong: Any, what: str) -> None:
@@ -274,15 +274,15 @@ class PromotionBandit:
         """
         names, models = list(self.arms), self._models()
         rows = [model.average(LEVEL).rows.iloc[0] for model in models.values()]
-        measured = pd.DataFrame(rows, index=list(models), columns=["effect", "std_error"])
-        mean, covariance = self._levels(measured.astype(float))
+        measured = pd.DataFrame(rows, list(models), ["effect", "std_error"]).astype(float)
+        mean, covariance = self._levels(measured)
         error = np.sqrt(np.diag(covariance))
         frame = pd.DataFrame({"arm": names, "mean": mean, "std_error": error})
         told = {name: int(model.experiment_.codes.sum()) for name, model in models.items()}
         frame["decisions"] = frame["arm"].map(told).fillna(0).astype(int)
         apart = {}  # of each customer from the arm's average, and its variance
         for name, model in models.items():
-            level, se = measured.loc[name]
+            level, se = measured.loc[name].to_numpy(dtype=float)
             of = model.effect(X, LEVEL)[name]
             half = (of["ci_high"] - of["effect"]) / normal_quantile(LEVEL)
             apart[name] = of["effect"] - level, np.maximum(half**2 - se**2, 0.0)
@@ -306,18 +306,19 @@ class PromotionBandit:
         y, variances = measured["effect"].to_numpy(), measured["std_error"].to_numpy() ** 2
         between = random_effects(y, variances).sd
         usual = float(np.mean(y**2 + variances))
-        own = between**2 if np.isfinite(between) and between > 0 else 0.25 * usual
+        own = between**2 if between > 0 else 0.25 * usual
         prior = np.full(design.shape[1], own)
         prior[0] = WIDE * usual
-        rows = [names.index(arm) for arm in measured.index]
-        mean, covariance = linear_posterior(design[rows], y, variances, prior)
+        at = [names.index(arm) for arm in measured.index]
+        mean, covariance = linear_posterior(design[at], y, variances, prior)
         return design @ mean, design @ covariance @ design.T
 
     def _models(self) -> dict[str, UpliftModel]:
         """Return of each arm given often enough what the rounds that tell most of it say."""
         found: dict[str, UpliftModel] = {}
-        log = self._log()
-        for arm in () if log is None else self.arms:
+        if (log := self._log()) is None:
+            return found
+        for arm in self.arms:
             with suppress(InputError):  # too few rows, or too rarely drawn
                 pair = log.subset(arm)
                 if np.bincount(pair.codes, minlength=2).min() >= LEAST:

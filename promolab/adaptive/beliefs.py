@@ -95,5 +95,7 @@ def allocate_by(
         drawn = found.drawn.with_chances(before / draws, after / draws)
         found = replace(found, drawn=drawn, propensity=drawn.propensities[rows, found.choice])
     gained = np.where(found.choice >= 0, values[rows, found.choice], 0.0)
-    bound = {"upper_bound": expected.upper_bound, "frontier": expected.frontier}
-    return replace(found, expected_value=gained, value=float(gained.sum()), **bound)
+    return replace(
+        found, expected_value=gained, value=float(gained.sum()),
+        upper_bound=expected.upper_bound, frontier=expected.frontier,
+    )  # fmt: skip

@@ -152,7 +152,6 @@ def evaluate_plan(
     >>> found.refused, bool(found.value.ci_low < found.value.value < found.value.ci_high)
     ('', True)
     """
-    factor = discount_of(discount)
     data = read_log(log, states, actions, allowed)
     if hasattr(plan, "learned_from") and (same := plan.learned_from(data.names)):
         raise InputError(
@@ -162,7 +161,7 @@ def evaluate_plan(
     others = {name: [_chances_of(other, data)] for name, other in (against or {}).items()}
     policies = {PLAN: [_chances_of(plan, data)], **others}
     binned = Bins(data.states, whole_number("bins", bins, 2))
-    return compare_plans(data, policies, factor, level_of(level), binned)
+    return compare_plans(data, policies, discount_of(discount), level_of(level), binned)
 
 
 def _constant(log: PlanLog, action: Any) -> np.ndarray:

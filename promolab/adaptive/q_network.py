@@ -15,7 +15,7 @@ from promolab.model.neural import Perceptron, one_thread
 
 HIDDEN = (64, 64)
 """Units of the layers."""
-STEPS, BATCH = 25, 4_096
+STEPS, BATCH = 40, 4_096
 """Steps of the optimiser in a sweep, and pairs in a step."""
 LEARNING_RATE, WEIGHT_DECAY = 2e-3, 1e-4
 WINDOW, TIE = 10, 0.05

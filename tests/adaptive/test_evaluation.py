@@ -110,7 +110,7 @@ def test_a_plan_stands_beside_what_is_simpler(log):
     found = evaluate_plan(log, chances, states=STATES, discount=0.9, against={"mine": "none"})
     rows = found.frame.set_index(["policy", "action"])
     assert rows.loc[("mine", ""), "value"] == rows.loc[("always", "none"), "value"]
-    logged, plan = rows.loc[("logged", "")], rows.loc[("plan", "")]
+    logged, plan = (rows.xs((name, "")) for name in ("logged", "plan"))
     assert plan["value"] - logged["value"] == pytest.approx(logged["difference"])
     assert logged["contacts"] == pytest.approx(0.75, abs=0.02) and plan["contacts"] < 0.3
     assert "more than what the log did" in found.summary()

@@ -47,7 +47,7 @@ def test_counting_with_caution_is_not_led_on_by_what_a_log_seldom_did():
     nothing = exact_plan(process, plan=["none"] * 65).value
     chances = [0.85, 0.05, 0.05, 0.05]
     logged = exact_plan(process, plan=np.tile(chances, (65, 1))).value
-    at = {caution: [] for caution in (0.0, 3.0)}
+    at: dict[float, list[float]] = {caution: [] for caution in (0.0, 3.0)}
     for seed in range(3):
         data = read_log(process.log(3_000, 26, chances, seed), STATES, None, None)
         bins = Bins(data.states, 8)
