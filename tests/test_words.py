@@ -179,16 +179,17 @@ def module_of(path: Path) -> str:
 @pytest.mark.parametrize(("path", "section"), SECTIONS, ids=lambda x: getattr(x, "parent", x))
 def test_what_words_name_is_there(path: Path, section: str):
     words = file_words(path)[section]
-    both = words_for(module_of(path), section)
     source = "\n".join(p.read_text("utf-8") for p in path.parent.rglob("*.py"))
-    parts = "say word head cell table keep join".split()
+    parts, above = "say word head cell table keep join".split(), list[str]()
     assert not [
         name for name in words if name not in parts and not name.startswith(("plot", "table"))
     ]
     if section != "shared" and section[0].isupper():
-        classes = [n.name for p in path.parent.rglob("*.py") for n in ast.walk(tree(p))
-                   if isinstance(n, ast.ClassDef)]  # fmt: skip
+        classes = {n.name: n for p in path.parent.rglob("*.py") for n in ast.walk(tree(p))
+                   if isinstance(n, ast.ClassDef)}  # fmt: skip
         assert section in classes, f"no class {section} in {path.parent.name}"
+        above = [base.id for base in classes[section].bases if isinstance(base, ast.Name)]
+    both = words_for(module_of(path), *above, section)
     for name in both.get("say", {}).get("order", []):
         assert name in both["say"], f"order names {name}, which is no line"
     for template in templates(words):

@@ -97,7 +97,7 @@ def test_propensities_make_up_for_who_got_what_within_a_bin(process):
 def test_a_log_that_hardly_went_there_cannot_tell_and_says_so(process, log, skewed):
     few = evaluate_plan(log[log["customer_id"] < 300], "none", states=STATES)
     assert few.refused == "few" and np.isnan(few.value.value)
-    assert "400 are needed" in few.summary()
+    assert "fewer than 400" in few.summary()
     rare = read_log(skewed[skewed["customer_id"] < 900], STATES, None, None)
     thin = valued(rare, np.repeat("discount 30 %", len(rare.action)))
     assert thin.refused == "thin" and "fewer than 30 rows" in thin.summary()
