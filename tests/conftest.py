@@ -209,9 +209,8 @@ def small_shop(made_once) -> Path:
 def small_reports(small_shop, made_once) -> dict[str, Made]:
     """The small shop's reports, of several weeks and with parts of its data taken away.
 
-    ``first`` holds the weeks 44 and 45, made in this order, and ``again`` week 44 made a step at a
-    time on one thread. Both weeks 44 are made as a user makes them; the others are made without
-    kernels, and their pictures are white.
+    ``first`` holds the weeks 44 and 45, made in this order. All are made without kernels, and their
+    pictures are white: `tests/report/test_no_future.py` has a week made as a user makes it.
     """
     root = made_once("small", partial(write_small_reports, small_shop), *REPORTED)
     found = json.loads((root / "made.json").read_text(encoding="utf-8"))
