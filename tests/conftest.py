@@ -90,7 +90,6 @@ REPORTS |= {"explored_week"}
 
 def pytest_collection_finish() -> None:
     """Look no more for cycles among what was imported: it stays to the end."""
-    gc.collect()
     gc.freeze()
 
 
