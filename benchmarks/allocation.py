@@ -46,6 +46,8 @@ def drawn(n: int, kind: str = "any", seed: int = 0) -> tuple[np.ndarray, np.ndar
         value[:, 4:], cost[:, 4:] = value[:, :4], cost[:, :4]
     elif kind == "dominated":
         value[:, 4:], cost[:, 4:] = value[:, :4] - 0.5, cost[:, :4] + 0.5
+    elif kind == "in line":
+        value = cost * rng.choice([1.0, 2.0], (n, 1))
     return value, cost
 
 

@@ -6,36 +6,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.allocation import allocations
+from benchmarks.allocation import KINDS, drawn
 from promolab import allocate
 from promolab.policy import Allocation
 from tests.policy.test_limits import program
 from tests.wording_lint import nonsense
 
-
-def drawn(seed, n=30, p=4, kind="any"):
-    rng = np.random.default_rng(seed)
-    value, cost = rng.normal(1, 2, (n, p)), rng.gamma(2, 1, (n, p))
-    if kind == "ties":
-        value, cost = np.round(value), np.round(cost)
-    elif kind == "free":
-        cost[rng.random((n, p)) < 0.4] = 0
-    elif kind == "duplicates":
-        value[:, 1], cost[:, 1] = value[:, 0], cost[:, 0]
-    elif kind == "dominated":
-        value[:, 1], cost[:, 1] = value[:, 0] - 1, cost[:, 0] + 1
-    elif kind == "in line":
-        value = cost * rng.choice([1.0, 2.0], (n, 1))
-    return value, cost
-
-
-KINDS = ["any", "ties", "free", "duplicates", "dominated", "in line"]
+KINDS = (*KINDS, "in line")
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("share", [0.0, 0.05, 0.3, 0.8, 2.0])
 def test_the_frontier_is_the_linear_programs_optimum_at_every_budget(kind, share):
-    value, cost = drawn(KINDS.index(kind), kind=kind)
+    value, cost = drawn(30, kind, KINDS.index(kind))
     whole = allocate(value, cost)
     budget = share * whole.spend
     found = allocate(value, cost, budget=budget)
@@ -46,7 +29,7 @@ def test_the_frontier_is_the_linear_programs_optimum_at_every_budget(kind, share
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_certificate_holds_for_whole_customers(kind):
-    value, cost = drawn(10 + KINDS.index(kind), n=12, p=3, kind=kind)
+    value, cost = (table[:, [0, 1, 4]] for table in drawn(12, kind, 10 + KINDS.index(kind)))
     budget = 0.3 * allocate(value, cost).spend
     found = allocate(value, cost, budget=budget)
     best = program(value, cost, budget, integer=True)
@@ -58,7 +41,7 @@ def test_the_certificate_holds_for_whole_customers(kind):
 
 
 def test_what_is_chosen_is_summed_and_without_a_budget_everyone_gets_what_adds_most():
-    value, cost = drawn(3)
+    value, cost = drawn(30, seed=3)
     found = allocate(value, cost, budget=20)
     rows, chosen = np.arange(30), found.choice
     got = chosen >= 0
@@ -68,10 +51,9 @@ def test_what_is_chosen_is_summed_and_without_a_budget_everyone_gets_what_adds_m
     assert frame["value"].sum() == pytest.approx(found.value)
     assert (frame["promotion"] == "none").sum() == 30 - found.contacted
     assert found.to_frame()["customers"].sum() == 30
-    value, cost = drawn(4)
     found = allocate(value, cost)
     assert found.value == pytest.approx(np.maximum(value.max(axis=1), 0).sum())
-    assert found.gap == 0 and "add nothing" in found.summary()
+    assert found.gap == pytest.approx(0, abs=1e-12) and "add nothing" in found.summary()
     value = np.array([[2.0, 9.0], [-1.0, 0.0], [0.0, -3.0]])
     cost = np.array([[0.0, 5.0], [0.0, 0.0], [1.0, 0.0]])
     assert allocate(value, cost, budget=0).choice.tolist() == [0, -1, -1]
@@ -79,7 +61,7 @@ def test_what_is_chosen_is_summed_and_without_a_budget_everyone_gets_what_adds_m
 
 
 def test_only_what_is_eligible_is_given():
-    value, cost = drawn(5)
+    value, cost = drawn(30, seed=5)
     eligible = np.random.default_rng(0).random(value.shape) < 0.5
     found = allocate(value, cost, budget=15, eligible=eligible)
     got = found.choice >= 0
@@ -95,10 +77,7 @@ def test_only_what_is_eligible_is_given():
 @given(st.integers(0, 10**6), st.integers(1, 9), st.integers(0, 12))
 def test_rows_in_another_order_give_the_same_answer(seed, n, budget):
     rng = np.random.default_rng(seed)
-    value, cost = (
-        rng.integers(-2, 5, (n, 2)).astype(float),
-        rng.integers(0, 4, (n, 2)).astype(float),
-    )
+    value, cost = rng.integers(-2, 5, (n, 2)) * 1.0, rng.integers(0, 4, (n, 2)) * 1.0
     ids, order = np.array([f"c{i}" for i in range(n)]), rng.permutation(n)
     found = allocate(value, cost, budget=budget, customers=ids)
     moved = allocate(value[order], cost[order], budget=budget, customers=ids[order])
@@ -110,31 +89,18 @@ def test_rows_in_another_order_give_the_same_answer(seed, n, budget):
 
 
 def test_profit_rises_with_budget_and_is_told_in_sentences_table_figure_and_file(tmp_path):
-    value, cost = drawn(8, n=500)
-    frontier = allocate(value, cost).frontier
+    found = allocate(*drawn(500, seed=9), budget=80, currency="CNY", promotions=list("abcdefgh"))
+    frontier = found.frontier
     assert frontier["profit"].is_monotonic_increasing
     assert frontier["marginal_return"].is_monotonic_decreasing
     assert frontier.iloc[0].tolist()[:2] == [0, 0] and frontier["marginal_return"].iloc[-1] == 0
-    value, cost = drawn(9, n=3_000)
-    found = allocate(value, cost, budget=500, currency="CNY", promotions=list("abcd"))
     assert nonsense(found.summary()) == []
-    assert "of 500 CNY" in found.summary() and "The next 10.0 would add" in found.summary()
+    assert "of 80.0 CNY" in found.summary() and "The next 1.00 would add" in found.summary()
     assert "expected cost, CNY" in found.to_table().text
-    ax = found.plot()
-    assert ax.get_xlabel() == "budget, CNY"
+    assert found.plot().get_xlabel() == "budget, CNY"
     again = Allocation.load(found.save(tmp_path / "allocation.zip"))
     assert again.summary() == found.summary()
     pd.testing.assert_frame_equal(again.assignment, found.assignment)
-
-
-@pytest.mark.parametrize("n", [0, 1])
-def test_nobody_and_one_customer(n):
-    found = allocate(np.ones((n, 2)), np.ones((n, 2)), budget=1)
-    assert found.contacted == n and nonsense(found.summary()) == []
-
-
-def test_its_benchmarks_measure():
-    rows = list(allocations(500, 100, (200, 400)))
-    assert len(rows) == 8 and all(row.ok is not None for row in rows)
-    same = [row for row in rows if "HiGHS" in row.what]
-    assert len(same) == 5 and all("e-1" in row.measured or " 0.0e" in row.measured for row in same)
+    for n in (0, 1):
+        few = allocate(np.ones((n, 2)), np.ones((n, 2)), budget=1)
+        assert few.contacted == n and nonsense(few.summary()) == []

@@ -46,18 +46,12 @@ def test_an_allocation_reads_every_table_by_its_labels(more):
     assert chosen(shuffled(COST), **moved) == chosen(**more)
 
 
-def test_of_arrays_the_customers_that_are_stated_are_the_labels():
+def test_of_arrays_the_stated_customers_are_the_labels_and_those_that_do_not_match_are_refused():
     arrays = {"customers": WHO, "promotions": [*COST], "budget": 15}
-    plain, moved, by_place = (
-        allocate(VALUE.to_numpy(), cost, **arrays)
-        # The last one's labels are places alone.
-        for cost in (COST.to_numpy(), COST.sample(frac=1), COST.reset_index(drop=True))
-    )
-    for each in (moved, by_place):
-        assert each.choice.tolist() == plain.choice.tolist() and each.spend == plain.spend
-
-
-def test_labels_that_do_not_match_are_refused_by_name():
+    # The last one's labels are places alone.
+    for cost in (COST.to_numpy(), COST.sample(frac=1), COST.reset_index(drop=True)):
+        found = allocate(VALUE.to_numpy(), cost, **arrays)
+        assert (found.choice.tolist(), found.spend, found.value) == chosen()
     refused("'c07'.*'other'", chosen, COST.rename(index={"c07": "other"}))
     refused("column.*'gift'.*'gifts'", chosen, COST.rename(columns={"gift": "gifts"}))
     refused("eligible has .*'c00'", chosen, eligible=(COST < 2).reset_index(drop=True))
@@ -104,17 +98,10 @@ def test_policies_predictions_and_chances_are_read_by_their_labels():
     assert costs_of(both.iloc[0], 2, ("a", "b")).tolist() == [[3.0, 1.0]] * 2
 
 
-def test_by_default_nothing_says_that_it_pays_and_the_summary_says_so():
-    told = allocate(VALUE, COST, budget=15)
+def test_a_fitted_model_says_whether_it_pays_and_by_default_nothing_does():
+    told, sure = (allocate(VALUE, COST, budget=15, pays=pays) for pays in (None, True))
     assert not told.tested and "Not tested whether it pays" in told.summary()
-    assert "predicted values promise too much of whom they choose." in told.summary()
-    sure = allocate(VALUE, COST, budget=15, pays=True)
-    assert sure.tested and "Not tested" not in sure.summary()
-    assert sure.choice.tolist() == told.choice.tolist()
-    assert allocate(VALUE, COST, budget=15, pays=False).contacted == 0
-
-
-def test_a_fitted_model_says_whether_it_pays():
+    assert sure.tested and sure.choice.tolist() == told.choice.tolist()
     rng = np.random.default_rng(0)
     arm, value = rng.integers(0, 2, 2_000), np.full((500, 1), 2.0)
     rows = pd.DataFrame({"customer_id": range(2_000), "age": rng.normal(size=2_000), "arm": arm})

@@ -47,7 +47,7 @@ def counts_of(found, p):
 
 
 @pytest.mark.parametrize("whole", [False, True])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_the_bound_is_the_linear_program_and_the_choice_the_best_in_whole_customers(seed, whole):
     value, cost, group = drawn(seed, whole=whole)
     most, least, floors = [6, 9, 5, 7], [0, 3, 0, 0], {"south": 11}
@@ -63,12 +63,11 @@ def test_the_bound_is_the_linear_program_and_the_choice_the_best_in_whole_custom
     assert found.limits["used"].tolist()[:4] == counts.tolist()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 12), st.integers(0, 15))
 def test_whatever_the_limits_they_hold_in_any_order_or_it_is_said_that_they_cannot(seed, n, budget):
     rng = np.random.default_rng(seed)
-    value = rng.integers(-2, 5, (n, 2)).astype(float)
-    cost = rng.integers(0, 4, (n, 2)).astype(float)
+    value, cost = rng.integers(-2, 5, (n, 2)) * 1.0, rng.integers(0, 4, (n, 2)) * 1.0
     group = NORTH_SOUTH[rng.integers(0, 2, n)]
     most, least = rng.integers(0, 7, 2).tolist(), rng.integers(0, 3, 2).tolist()
     floors = {name: int(rng.integers(0, 5)) for name in sorted(set(group))}
@@ -92,23 +91,18 @@ def test_whatever_the_limits_they_hold_in_any_order_or_it_is_said_that_they_cann
     assert found.upper_bound >= best - 1e-9
 
 
-@pytest.mark.parametrize("n", [1_500, 10_000])
-def test_many_customers_keep_to_all_limits_within_a_small_gap(n):
+def test_many_customers_keep_to_all_limits_within_a_small_gap():
+    n = 1_200  # more than are solved as they are
     value, cost, group = drawn(7, n=n, p=5)
-    most = {"0": (0, 0.04 * n // 1), "1": (0.1 * n // 1, n), "2": (0, 0.03 * n // 1)}
-    floors = {"north": 0.25 * n // 1, "south": (0, 0.15 * n // 1)}
-    found = allocate(value, cost, budget=0.5 * n, capacity=most, groups=group, floors=floors)
-    assert 0 <= found.gap < 1e-3 and found.spend <= 0.5 * n * (1 + 1e-9)
-    got = found.choice >= 0
-    counts = counts_of(found, 5)
-    assert counts[0] <= most["0"][1] and counts[2] <= most["2"][1] and counts[1] >= most["1"][0]
-    assert (got & (group == "north")).sum() >= floors["north"]
-    assert (got & (group == "south")).sum() <= floors["south"][1]
-    if n < 2_000:
-        capped, least = [most["0"][1], n, most["2"][1], n, n], [0, most["1"][0], 0, 0, 0]
-        sides = {"north": floors["north"]}
-        bound = program(value, cost, 0.5 * n, capped, least, group, sides)
-        assert found.upper_bound <= bound * (1 + 1e-6)  # the cap on south may lower it
+    limits = {"capacity": {"0": (0, 48), "1": (120, n), "2": (0, 36)}, "groups": group}
+    found = allocate(value, cost, budget=600, floors={"north": 300, "south": (0, 180)}, **limits)
+    assert 0 <= found.gap < 1e-3 and found.spend <= 600 * (1 + 1e-9)
+    counts, got = counts_of(found, 5), found.choice >= 0
+    assert counts[0] <= 48 and counts[2] <= 36 and counts[1] >= 120
+    assert (got & (group == "north")).sum() >= 300 and (got & (group == "south")).sum() <= 180
+    capped, least = [48, n, 36, n, n], [0, 120, 0, 0, 0]
+    bound = program(value, cost, 600, capped, least, group, {"north": 300})
+    assert found.upper_bound <= bound * (1 + 1e-6)  # the cap on south may lower it
 
 
 KINDS = ["unlike", "alike", "free", "few", "dear"]
@@ -131,8 +125,8 @@ def of_many(kind, n=1_200):
 
 @pytest.mark.parametrize(
     ("kind", "budget", "most"),
-    [(kind, budget, 90) for kind in KINDS for budget in (0.0, 40.0, 700.0)]
-    + [("unlike", 700.0, 0), ("unlike", 700.0, 1_100), ("unlike", np.inf, 90), ("few", 1e9, 90)],
+    [(kind, budget, 90) for kind in KINDS for budget in (40.0, 700.0)]
+    + [("unlike", 700.0, 0), ("unlike", 700.0, 1_100), ("free", 0.0, 90), ("few", 1e9, 90)],
 )
 def test_one_cap_of_many_customers_is_the_linear_program_too(kind, budget, most):
     value, cost, allowed = of_many(kind)
@@ -156,46 +150,48 @@ def test_one_cap_of_many_customers_is_the_linear_program_too(kind, budget, most)
 
 
 def test_the_price_of_a_limit_is_what_one_more_adds_that_of_a_floor_what_one_fewer():
-    value, cost, _ = drawn(9, n=400)
-    found, one_more = (allocate(value, cost, budget=150, capacity={"1": cap}) for cap in (30, 31))
-    price = found.limits.set_index("unit")["price"]
-    assert one_more.upper_bound - found.upper_bound == pytest.approx(price["1"], rel=0.2)
-    assert found.price_sentences()[0] in found.summary()
-    more = allocate(value, cost, budget=151, capacity={"1": 30}).upper_bound
-    assert more - found.upper_bound == pytest.approx(
-        found.frontier.set_index("budget")["marginal_return"][150], rel=0.2
+    value, cost, _ = drawn(9, n=100)
+    found, one_more, dearer = (
+        allocate(value, cost, budget=budget, capacity={"1": cap})
+        for budget, cap in ((37, 7), (37, 8), (38, 7))
     )
-    value, cost, group = drawn(10, n=400)
+    price = found.limits.set_index("unit")["price"]["1"]
+    assert one_more.upper_bound - found.upper_bound == pytest.approx(price, rel=0.1)
+    assert found.price_sentences()[0] in found.summary()
+    price = found.frontier.set_index("budget")["marginal_return"][37]
+    assert dearer.upper_bound - found.upper_bound == pytest.approx(price, rel=0.1)
+    value, cost, group = drawn(10, n=100)
     floor = int(0.9 * (group == "south").sum())
-    asked = {"budget": 150, "groups": group}
-    found = allocate(value, cost, floors={"south": floor}, **asked)
-    less = allocate(value, cost, floors={"south": floor - 1}, **asked)
+    found, less = (
+        allocate(value, cost, budget=37, groups=group, floors={"south": least})
+        for least in (floor, floor - 1)
+    )
     price = found.limits.set_index("unit")["price"]["south"]
-    assert less.upper_bound - found.upper_bound == pytest.approx(-price, rel=0.2)
+    assert less.upper_bound - found.upper_bound == pytest.approx(-price, rel=0.1)
 
 
 def test_other_budgets_under_limits_are_bounds_that_rise_and_flatten():
-    value, cost, _ = drawn(11, n=300)
-    found = allocate(value, cost, budget=100, capacity={"0": 20, "1": 20})
+    value, cost, _ = drawn(11, n=150)
+    found = allocate(value, cost, budget=50, capacity={"0": 10, "1": 10})
     frontier = found.frontier
     assert frontier["profit"].is_monotonic_increasing
     assert frontier["marginal_return"].is_monotonic_decreasing
     for row in frontier.itertuples():
-        exact = program(value, cost, row.budget, [20, 20, 300, 300])
+        exact = program(value, cost, row.budget, [10, 10, 150, 150])
         assert exact <= row.profit + 1e-6 and row.profit == pytest.approx(exact, rel=0.01, abs=0.5)
-    assert found.profit_at(100) == pytest.approx(found.upper_bound)
+    assert found.profit_at(50) == pytest.approx(found.upper_bound)
     assert found.plot().get_xlabel() == "budget"
 
 
 def test_customers_drawn_by_chance_take_their_part_of_a_capacity():
-    value, cost, _ = drawn(12)
+    value, cost, _ = drawn(12, p=2)
     found = allocate(value, cost, budget=15, capacity={"1": 3}, explore=0.1)
-    assert counts_of(found, 4)[1] <= 3 and found.spend <= 15
+    assert counts_of(found, 2)[1] <= 3 and found.spend <= 15
     asked = {"capacity": {"1": 0}, "explore": 0.5}
     refused("drawn by chance alone use", allocate, value, cost, budget=30, **asked)
     # Where spending does not pay limits hold for those drawn.
-    found = allocate(value, cost, budget=15, capacity={"1": 3}, explore=0.1, pays=False)
-    assert found.contacted > 0 and counts_of(found, 4)[1] <= 3
+    found = allocate(value, cost, budget=15, capacity={"1": 3}, explore=0.2, pays=False)
+    assert found.contacted > 0 and counts_of(found, 2)[1] <= 3
     assert allocate(value, cost, capacity={"1": 3}, pays=False).contacted == 0
 
 
@@ -206,16 +202,12 @@ def test_a_table_of_limits_is_read(tmp_path):
     path.write_text(rows + "contacts,,,25\n", encoding="utf-8")
     ids, names = [f"c{i}" for i in range(40)], ["p0", "p1", "p2", "p3"]
     known = {"customers": ids, "promotions": names, "groups": group}
-    found = allocate(value, cost, constraints=path, **known)
-    allowed = np.ones(value.shape, dtype=bool)
-    allowed[3] = False
-    asked = {"capacity": {"p1": (2, 5)}, "floors": {"south": 9}, "eligible": allowed}
-    named = allocate(value, cost, budget=30, **asked, **known)
-    assert found.budget == 30 and found.choice[3] == -1 and 2 <= counts_of(found, 4)[1] <= 5
-    assert found.contacted <= 25 and found.value <= named.value + 1e-9
-    assert found.limits["unit"].tolist() == ["p1", "south", ""]
-    lower = allocate(value, cost, budget=10, constraints=path, **known)
-    assert lower.budget == 10 and lower.spend <= 10
+    for budget, least in ((None, 30), (10, 10)):
+        found = allocate(value, cost, budget=budget, constraints=path, **known)
+        assert found.budget == least and found.spend <= least
+        assert found.choice[3] == -1 and 2 <= counts_of(found, 4)[1] <= 5
+        assert ((found.choice >= 0) & (group == "south")).sum() >= 9 and found.contacted <= 25
+        assert found.limits["unit"].tolist() == ["p1", "south", ""]
 
 
 def test_limits_that_cannot_hold_say_by_how_much():

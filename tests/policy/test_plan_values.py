@@ -32,15 +32,14 @@ def test_with_effects_known_it_is_what_the_allocation_adds_at_each_budget():
     # The next euro: the frontier's slope, around the budget.
     slope = plan.profit_at(960) - plan.profit_at(640)
     assert found.next.value / found.step == pytest.approx(slope / 320, rel=0.03)
-    budgets = found.budgets
-    frame = budgets.frame
+    frame = found.budgets.frame
     frontier = [plan.profit_at(budget) for budget in frame["budget"]]
     assert np.allclose(frame["profit"], frontier, rtol=5e-3)
     assert (frame["marginal_return"].dropna().diff().dropna() < 1e-9).all()
     assert frame.loc[frame["chosen"], "budget"].tolist() == pytest.approx([800], rel=2e-3)
     more = plan.profit_at(960) - plan.profit_at(800)
-    assert budgets.more.value == pytest.approx(more, rel=0.03)
-    assert budgets.plot().get_title(loc="left") == "20 % more budget would pay"
+    assert found.budgets.more.value == pytest.approx(more, rel=0.03)
+    assert found.budgets.plot().get_title(loc="left") == "20 % more budget would pay"
     assert plan_value(rows).budgets.enough
 
 
@@ -48,16 +47,13 @@ def test_policies_are_compared_at_the_same_cost_and_scaled_to_the_plans_customer
     rows = made()
     found = plan_value(rows, budget=600, customers=2_000)
     table = found.policies.set_index("policy")
-    spent = table["spend"].drop("nobody")
-    assert np.allclose(spent, found.spend, rtol=0.01)
+    assert np.allclose(table["spend"].drop("nobody"), found.spend, rtol=0.01)
     assert found.spend == pytest.approx(600, rel=0.01)
-    ahead = table["difference"].drop("the plan")
-    assert np.allclose(ahead, table.loc["the plan", "value"] - table["value"].drop("the plan"))
-    assert table.loc["nobody", "value"] == 0
+    value, ahead = table["value"], table["difference"].drop("the plan")
+    assert np.allclose(ahead, value["the plan"] - value.drop("the plan")) and value["nobody"] == 0
     # By hand: in random order a part of everybody is reached.
-    reached = found.spend / rows.cost.mean()
-    by_hand = pytest.approx(reached * rows.gamma.mean(), rel=1e-6)
-    assert table.loc["at random", "value"] == by_hand
+    by_hand = found.spend / rows.cost.mean() * rows.gamma.mean()
+    assert value["at random"] == pytest.approx(by_hand, rel=1e-6)
     one, ten = (plan_value(rows, customers=n, budget=0.3 * n) for n in (4_000, 40_000))
     assert ten.profit.value == pytest.approx(10 * one.profit.value)
     assert ten.profit.ci_low == pytest.approx(10 * one.profit.ci_low)
@@ -75,22 +71,22 @@ def test_policies_are_compared_at_the_same_cost_and_scaled_to_the_plans_customer
 
 
 def test_a_readout_varies_by_chance_and_what_is_held_out_lessens_the_profit():
+    def width(estimate):
+        return estimate.ci_high - estimate.ci_low
+
     rows = made()
     found = plan_value(rows, budget=1_000)
-    width = found.profit.ci_high - found.profit.ci_low
     assert found.readout.value == found.profit.value
     sd = 3.0 * found.contacts * np.sqrt(1 / found.contacts + 0.9 / (0.1 * found.contacts))
-    expected = np.hypot(width, 2 * 1.645 * sd)
-    assert found.readout.ci_high - found.readout.ci_low == pytest.approx(expected, rel=0.06)
+    expected = np.hypot(width(found.profit), 2 * 1.645 * sd)
+    assert width(found.readout) == pytest.approx(expected, rel=0.06)
     apart = plan_value(rows, budget=1_000, between=500.0)
-    assert apart.profit.ci_high - apart.profit.ci_low > width
-    assert apart.loss > found.loss
+    assert width(apart.profit) > width(found.profit) and apart.loss > found.loss
     plan = allocate(rows.effect, rows.cost, budget=1_000)
     alone = np.bincount(plan.choice[plan.choice >= 0], plan.expected_value[plan.choice >= 0])
-    shared, plain = plan_value(rows, plan=plan, between=[0.5, 0.2]), plan_value(rows, plan=plan)
-    by_hand = plain.profit.value * np.hypot(*(alone / alone.sum() * [0.5, 0.2]))
-    widths = [each.profit.ci_high - each.profit.ci_low for each in (shared, plain)]
-    assert widths[0] == pytest.approx(np.hypot(widths[1], 2 * 1.65 * by_hand), rel=0.01)
+    shared, plain = (plan_value(rows, plan=plan, between=b).profit for b in ([0.5, 0.2], 0.0))
+    by_hand = plain.value * np.hypot(*(alone / alone.sum() * [0.5, 0.2]))
+    assert width(shared) == pytest.approx(np.hypot(width(plain), 2 * 1.65 * by_hand), rel=0.01)
     blind = PolicyRows(rows.gamma, rows.effect, rows.cost, rows.fold, rows.cluster, rows.arms)
     assert np.isnan(plan_value(blind, budget=1_000).readout.ci_low)
     rows = made(known=True)

@@ -18,7 +18,6 @@ def test_what_is_drawn_is_paid_from_the_budget_with_right_chances_in_any_order()
     value, cost = options()
     found = allocate(value, cost, budget=1_600, explore=0.3, seed=4)
     drawn = found.drawn
-    assert drawn is not None
     assert 1_600 * 0.999 < found.spend <= 1_600
     assert np.allclose(drawn.propensities.sum(axis=1), 1)
     # 0.3 in four equal parts, and the rest on the best.
@@ -27,8 +26,7 @@ def test_what_is_drawn_is_paid_from_the_budget_with_right_chances_in_any_order()
     assert np.array_equal(got, drawn.propensities[np.arange(N), found.choice])
     # Whoever is not drawn has the action of 0.775; of those drawn it is a quarter.
     assert np.mean(got > 0.5) == pytest.approx(0.775, abs=0.02)
-    best = allocate(value, cost, budget=1_600)
-    assert found.value < best.value
+    assert found.value < allocate(value, cost, budget=1_600).value
     ids, order = np.arange(N), np.random.default_rng(1).permutation(N)
     standing = np.random.default_rng(2).random(N) < 0.05
     how = {"budget": 500, "explore": 0.1, "seed": 3, "budget_risk": 0.1, "cost_spread": 0.2}
@@ -38,18 +36,14 @@ def test_what_is_drawn_is_paid_from_the_budget_with_right_chances_in_any_order()
         return allocate(value[rows], cost[rows], customers=rows, **known, **how)
 
     one, other = of(ids), of(order)
-    assert np.array_equal(one.choice[order], other.choice)
-    assert one.drawn is not None and other.drawn is not None
+    assert np.array_equal(one.choice[order], other.choice) and one.spend == other.spend
     assert np.allclose(one.drawn.propensities[order], other.drawn.propensities)
-    assert one.spend == other.spend
 
 
 def test_explore_is_raised_to_p_min_for_every_open_action_and_says_so():
     value, cost = options()
     drawn = allocate(value, cost, budget=800, explore=0.05).drawn
-    assert drawn is not None
-    assert drawn.share == pytest.approx(0.08)
-    assert drawn.propensities.min() == pytest.approx(0.02)
+    assert (drawn.share, drawn.propensities.min()) == (pytest.approx(0.08), pytest.approx(0.02))
     assert "more than the 5 % asked for" in drawn.summary()
     # By Kish, by hand: none is drawn with 0.02, or 0.94 where it is what adds most.
     chance = drawn.propensities[:, -1]
@@ -58,11 +52,10 @@ def test_explore_is_raised_to_p_min_for_every_open_action_and_says_so():
     open_to[:, 1] = False
     open_to[:5] = False
     found = allocate(value, cost, budget=800, explore=0.2, eligible=open_to)
-    assert found.drawn is not None
-    assert (found.choice != 1).all()
-    assert (found.drawn.propensities[:, 1] == 0).all()
-    assert np.allclose(found.drawn.propensities[:5, -1], 1)
-    assert found.drawn.propensities[5:, [0, 2, 3]].min() == pytest.approx(0.2 / 3)
+    chance = found.drawn.propensities
+    assert (found.choice != 1).all() and (chance[:, 1] == 0).all()
+    assert np.allclose(chance[:5, -1], 1)
+    assert chance[5:, [0, 2, 3]].min() == pytest.approx(0.2 / 3)
 
 
 def test_holdouts_get_nothing():
@@ -71,7 +64,6 @@ def test_holdouts_get_nothing():
     standing, held = rng.random(N) < 0.05, rng.random((N, P)) < 0.1
     out = Holdouts(standing, 0.05, held, [0.1, 0.1, 0.1])
     found = allocate(value, cost, budget=600, holdouts=out)
-    assert found.drawn is not None
     assert (found.choice[standing] == -1).all()
     got = np.flatnonzero(found.choice >= 0)
     assert not held[got, found.choice[got]].any()
@@ -90,7 +82,7 @@ def test_a_reserve_overspends_as_rarely_as_asked_and_is_larger_for_what_is_share
     value, cost = options(n=500)
     se, spread = 0.3 * cost, np.diag(np.square([0.3, 0.2, 0.1]))
     found = allocate(value, cost, budget=150, budget_risk=0.1, cost_se=se, cost_spread=spread)
-    assert found.drawn is not None and found.drawn.overspend == pytest.approx(0.1, abs=0.005)
+    assert found.drawn.overspend == pytest.approx(0.1, abs=0.005)
     rng = np.random.default_rng(0)
     got = np.flatnonzero(found.choice >= 0)
     arm = found.choice[got]
@@ -100,8 +92,7 @@ def test_a_reserve_overspends_as_rarely_as_asked_and_is_larger_for_what_is_share
     spent = shared @ sums + own[:, 0]
     assert np.mean(spent > 150) == pytest.approx(0.1, abs=0.02)
     # Without a reserve it is a matter of luck.
-    plain = allocate(value, cost, budget=150)
-    assert plain.spend > found.spend * 1.1
+    assert allocate(value, cost, budget=150).spend > found.spend * 1.1
     one, same, apart = (
         allocate(value, cost, budget=150, budget_risk=0.1, cost_spread=spread).spend
         for spread in (0.3, np.full((P, P), 0.09), np.diag([0.09] * P))

@@ -32,7 +32,6 @@ ALLOCATED = [
 ]
 LIMITED = [
     ({"capacity": {"1": (50, 60)}}, "promotion '1' is to have at least 50, but only 40 are"),
-    ({"capacity": {"1": (30, 40), "2": (20, 40)}}, "the limits cannot all hold: at best"),
     ({"capacity": {"1": (5, 3)}}, "promotion '1' has at least 5 and at most 3: 2 apart"),
     ({"capacity": {"1": (20, 40)}, "budget": 1}, "more than the budget of 1.00"),
     ({"capacity": {"1": -1}}, "capacity of '1' = -1; expected a number from 0 on"),

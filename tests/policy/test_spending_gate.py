@@ -1,7 +1,5 @@
 """Money is spent where past decisions show that it pays: heavy-tailed baskets, and scores alone."""
 
-from functools import cache
-
 import numpy as np
 import pytest
 
@@ -14,14 +12,13 @@ from promolab.policy.plan_scores import NOTHING_SHARES
 from tests.effects.test_two_part import told
 
 
-@cache
 def shops(effects, number):
     return [gated(seed, 4_000, effects) for seed in range(number)]
 
 
 def test_shops_without_effects_spend_nothing_and_say_what_that_costs_and_what_it_assumes():
-    found = shops(0.0, 20)
-    assert sum(bool(one.pays) for one in found) <= 3  # of 5 % each four would be 1 in 60
+    found = shops(0.0, 15)
+    assert sum(bool(one.pays) for one in found) <= 3  # of 5 % each four would be 1 in 180
     assert sum(one.gated for one in found) > sum(one.ungated for one in found)
     assert np.mean([one.pays.loss for one in found if one.pays.spend]) > 0.7
     pays = next(one.pays for one in found if not one.pays and one.pays.spend)
@@ -30,17 +27,14 @@ def test_shops_without_effects_spend_nothing_and_say_what_that_costs_and_what_it
 
 
 def test_shops_with_effects_spend_and_earn():
-    found = shops(1.6, 5)
-    assert all(one.pays and one.gated > 10_000 for one in found)
+    assert all(one.pays and one.gated > 10_000 for one in shops(1.6, 3))
     some = shops(0.8, 10)
     assert sum(bool(one.pays) for one in some) >= 4  # of .6 each three would be 1 in 18
     assert all(one.gated >= 0 for one in some)
-
-
-def test_where_promotions_cut_the_largest_baskets_the_logs_are_not_believed():
-    found = [gated(seed, 4_000, 0.8, cut=True) for seed in range(8)]
+    # Where promotions cut the largest baskets the logs are not believed.
+    found = [gated(seed, 4_000, 0.8, cut=True) for seed in range(6)]
     assert all(one.at_any_rate < 0 for one in found)
-    assert sum(bool(one.pays) for one in found) <= 4
+    assert sum(bool(one.pays) for one in found) <= 3
 
 
 def test_the_answer_and_the_gate_of_a_fitted_model_say_one_chance_of_a_loss():
@@ -62,8 +56,8 @@ def test_where_promotions_do_nothing_it_is_rarely_taken_to_pay_and_seen_where_th
         rows = made_up(seed, strength).rows
         return spending_test(rows, budget=BUDGET * len(rows), **how)
 
-    assert sum(bool(pays(seed, 0.0)) for seed in range(100)) <= 5
-    assert all(pays(seed, 4.0) for seed in range(10))
+    assert sum(bool(pays(seed, 0.0)) for seed in range(60)) <= 4
+    assert all(pays(seed, 4.0) for seed in range(5))
     sure, surer = (pays(0, 4.0, level=level) for level in (0.9, 0.99))
     assert surer.profit.ci_low < sure.profit.ci_low < sure.profit.value
 
@@ -95,16 +89,15 @@ def test_an_allocation_that_does_not_pay_spends_on_those_drawn_alone_and_says_wh
     rows = made_up(0, 0.0).rows
     pays = spending_test(rows, budget=160, currency="EUR")
     assert not pays
-    value = np.ones((500, 2))
-    nothing = allocate(value, value, budget=100, pays=pays)
+    nothing, plan = (
+        allocate(rows.effect, rows.cost, budget=160, pays=pays, explore=explore)
+        for explore in (None, 0.1)
+    )
     assert nothing.contacted == 0 and nothing.value == 0
     assert "Nothing is spent beyond what is learned from" in nothing.summary()
-    learning = allocate(value, value, budget=100, pays=pays, explore=0.1)
-    assert learning.drawn is not None
-    assert 0 < learning.spend < 60
-    assert np.allclose(learning.drawn.propensities[:, -1], 0.9 + 0.1 / 3)
+    assert plan.drawn is not None and 0 < plan.spend < 60
+    assert np.allclose(plan.drawn.propensities[:, -1], 0.9 + 0.1 / 4)
     # Its money answer is that of those drawn.
-    plan = allocate(rows.effect, rows.cost, budget=160, pays=pays, explore=0.1)
     found = plan_value(rows, plan=plan)
     assert found.contacts == plan.contacted
     assert found.profit.value == pytest.approx(0.1 * 0.75 * 4_000 * rows.gamma.mean())
