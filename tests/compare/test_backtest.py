@@ -1,8 +1,7 @@
 """The backtest: nothing from after a promotion's start reaches its predictions."""
 
 import math
-from types import SimpleNamespace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -10,19 +9,13 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from promolab.compare.backtest import (
-    Backtest,
-    expected_responses,
-    response_ratios,
-    run_backtest,
-    support,
-)
+from promolab.compare.backtest import Backtest, expected_responses, run_backtest, support
 from promolab.compare.cross_validation import pair_features
 from promolab.language import speaking
 from promolab.model.response import ResponseModel
+from promolab.results import Estimate
 from promolab.wording import answer_to
 from tests.compare.made_up import START, WEEK, Picky, pairs_of
-from tests.draws import bounds, draws
 from tests.refused import refused
 
 
@@ -48,23 +41,18 @@ def result(pairs: pd.DataFrame) -> Backtest:
 
 
 def test_each_promotion_is_predicted_from_those_over_by_its_start(pairs, result) -> None:
-    promotion = "p4"  # starts in week 8; p0, p1 and p2 end in weeks 3, 5 and 7
+    # p4 starts in week 8; p0, p1 and p2 end in weeks 3, 5 and 7.
     train = pairs[pairs["promotion_id"].isin(["p0", "p1", "p2"])]
-    test = pairs[pairs["promotion_id"] == promotion]
+    test, mine = (rows[rows["promotion_id"] == "p4"] for rows in (pairs, result.rows))
     columns = ["amount", "contacts", "promotion_type"]
     model = ResponseModel().fit(train[columns], train["redeemed"])
-    mine = result.rows[result.rows["promotion_id"] == promotion]
     np.testing.assert_allclose(mine["p"], model.probability(test[columns]), atol=1e-12)
-    table = result.by_promotion.set_index("promotion_id")
-    assert table.loc[promotion, "trained_on"] == 3
+    assert result.by_promotion.set_index("promotion_id").loc["p4", "trained_on"] == 3
     assert result.features == tuple(columns)
     two = pairs[pairs["promotion_id"].isin(["p0", "p2"])]
-    touching = two.assign(
-        ends_at=two["ends_at"].where(two["promotion_id"] == "p2", START + 4 * WEEK)
-    )
-    assert run_backtest(touching).by_promotion["promotion_id"].tolist() == ["p2"]
-    late = touching.assign(ends_at=touching["ends_at"] + pd.Timedelta(seconds=1))
-    assert run_backtest(late).by_promotion.empty
+    for end, known in ((START + 4 * WEEK, ["p2"]), (START + 4 * WEEK + pd.Timedelta("1s"), [])):
+        touching = two.assign(ends_at=two["ends_at"].where(two["promotion_id"] == "p2", end))
+        assert run_backtest(touching).by_promotion.get("promotion_id", []).tolist() == known
 
 
 def test_labels_known_at_the_start_matter_and_later_ones_change_nothing(pairs, result) -> None:
@@ -102,15 +90,17 @@ def test_promotions_that_cannot_be_learned_for_are_skipped_and_say_why(result, p
     told = pairs.assign(y=pairs["redeemed"].where(pairs["promotion_id"] != "p6").astype(float))
     told = told[told["label_complete"]].drop(columns="redeemed")
     told.attrs["outcomes"] = ["y"]  # as `load_labelled` has it: known row by row
-    skipped = run_backtest(told, "y").skipped.set_index("promotion_id")
-    assert skipped.loc["p6", "reason"] == "its outcome is known of nobody"
-    skipped = run_backtest(pairs, min_promotions=2).skipped.set_index("promotion_id")
-    assert "(at least 2 needed)" in skipped.loc["p2", "reason"]
+    for rows, outcome, how, promotion, said in [
+        (told, "y", {}, "p6", "its outcome is known of nobody"),
+        (pairs, "redeemed", {"min_promotions": 2}, "p2", "(at least 2 needed)"),
+    ]:
+        skipped = run_backtest(rows, outcome, **how).skipped.set_index("promotion_id")
+        assert said in skipped.loc[promotion, "reason"]
     strict = run_backtest(pairs, min_positives=10_000)
-    assert strict.by_promotion.empty and strict.pooled is None
+    assert strict.by_promotion.empty and strict.to_dict()["auc"] is None
     assert "(at least 10,000 needed)" in strict.summary()
-    assert strict.to_dict()["auc"] is None
     assert expected_responses(10.0, strict.past_ratios).n == 0
+    refused("from 0 on, a sum of probabilities", expected_responses, -1.0, strict.past_ratios)
     refused("there is nothing to draw", strict.plot)
 
 
@@ -187,68 +177,46 @@ def test_features_are_neither_id_time_nor_label_and_support_is_part_of_the_rows(
 
 
 def test_a_prediction_made_ahead_learns_from_what_was_over_then(pairs, result) -> None:
-    by_start, ahead, late = (
-        run_backtest(pairs.assign(as_of=pairs["starts_at"] + weeks * WEEK)) for weeks in (0, -2, 9)
-    )
-    pd.testing.assert_frame_equal(by_start.rows, result.rows)
-    learned, earlier, latest = (
-        each.by_promotion.set_index("promotion_id")["trained_on"] for each in (result, ahead, late)
-    )
-    assert (earlier < learned[earlier.index]).all() and len(earlier)
+    learned = result.by_promotion.set_index("promotion_id")["trained_on"]
     # Whatever as_of says, nobody predicts after the start.
-    assert latest.to_dict() == learned.to_dict()
+    for weeks in (0, 9):
+        late = run_backtest(pairs.assign(as_of=pairs["starts_at"] + weeks * WEEK))
+        pd.testing.assert_frame_equal(late.rows, result.rows)
+    ahead = run_backtest(pairs.assign(as_of=pairs["starts_at"] - 2 * WEEK))
+    earlier = ahead.by_promotion.set_index("promotion_id")["trained_on"]
+    assert (earlier < learned[earlier.index]).all() and len(earlier)
 
 
-def test_intervals_of_expected_responses_cover() -> None:
-    """A new promotion's count falls into the interval about as often as it says."""
-    rng = np.random.default_rng(0)
-    runs, hits = draws(), 0
-    for _ in range(runs):
-        expected = rng.uniform(8, 80, 13)
-        observed = rng.poisson(expected * np.exp(rng.normal(-0.2, 0.4, 13)))
-        seen = pd.DataFrame({"positives": observed[1:], "expected": expected[1:]})
-        estimate = expected_responses(expected[0], response_ratios(seen))
-        assert estimate.ci_low < estimate.value < estimate.ci_high
-        hits += estimate.ci_low <= observed[0] <= estimate.ci_high
-    least, most = bounds(0.95, runs, 0.01)
-    assert least <= hits / runs <= most
-    ratios = response_ratios(seen)
-    refused("expected a number from 0 on, a sum of probabilities", expected_responses, -1.0, ratios)
-
-
-def test_too_good_an_auc_raises_the_alarm_in_the_words_of_the_promotions_kind() -> None:
-    def alarm(auc: float, positives: int, pooled: float, **words: Any) -> str:
-        rows = pd.DataFrame({"promotion_id": [1], "auc": [auc], "positives": [positives]})
-        found: Any = SimpleNamespace(by_promotion=rows, pooled=SimpleNamespace(auc=pooled))
-        return Backtest.leakage_alarm(found, **words)
-
-    for figures in ((0.95, 100, 0.8), (0.80, 500, 0.91)):
-        assert alarm(*figures).startswith("Alarm")
-    for figures in ((0.95, 99, 0.8), (0.90, 500, 0.90)):
-        assert not alarm(*figures).startswith("Alarm")
-    assert "100 redeemers" in alarm(0.8, 500, 0.8)
-    words = answer_to(["coupon", "full_reduction"])
-    assert "100 responders" in alarm(0.8, 500, 0.8, words=words)
-
-
-TRAIN = pd.DataFrame(
-    {"customer_id": [1, 2, 3], "contacts": [1, 4, 0], "promotion_type": ["A", "B", None]}
-)
+def test_too_good_an_auc_raises_the_alarm_in_the_words_of_the_promotions_kind(result) -> None:
+    for auc, positives, pooled, leaks in (
+        (0.95, 100, 0.8, True),
+        (0.80, 500, 0.91, True),
+        (0.95, 99, 0.8, False),
+        (0.90, 500, 0.90, False),
+    ):
+        rows = result.by_promotion.head(1).assign(auc=auc, positives=positives)
+        found = replace(
+            result, by_promotion=rows, pooled=replace(result.pooled, estimate=Estimate(pooled))
+        )
+        assert found.leakage_alarm().startswith("Alarm") == leaks
+    assert "100 redeemers" in found.leakage_alarm()
+    assert "100 responders" in found.leakage_alarm(answer_to(["coupon", "full_reduction"]))
 
 
 def test_contacts_decide_who_is_new_and_support_is_told_by_customers_and_kinds() -> None:
-    mail = TRAIN.assign(channel=["mail", "app", "app"])
-    for train, new, told in [
-        (TRAIN, {"contacts": [0, 2, np.nan], "customer_id": 9}, "new_customer inside new_customer"),
-        (TRAIN, {"customer_id": [2, 9]}, "inside new_customer"),
-        (TRAIN, {"contacts": 1, "promotion_type": ["C", "B", None]}, "new_promotion inside inside"),
-        (TRAIN, {"contacts": [0], "promotion_type": "C"}, "new_promotion"),
-        (TRAIN, {"contacts": 1, "promotion_type": pd.Categorical(["A"])}, "inside"),
-        (TRAIN.head(0), {"contacts": 1, "promotion_type": ["A"]}, "new_promotion"),
+    train = pd.DataFrame({"customer_id": [1, 2, 3], "contacts": [1, 4, 0]})
+    train["promotion_type"] = ["A", "B", None]
+    mail = train.assign(channel=["mail", "app", "app"])
+    for known, new, told in [
+        (train, {"contacts": [0, 2, np.nan], "customer_id": 9}, "new_customer inside new_customer"),
+        (train, {"customer_id": [2, 9]}, "inside new_customer"),
+        (train, {"contacts": 1, "promotion_type": ["C", "B", None]}, "new_promotion inside inside"),
+        (train, {"contacts": [0], "promotion_type": "C"}, "new_promotion"),
+        (train, {"contacts": 1, "promotion_type": pd.Categorical(["A"])}, "inside"),
+        (train.head(0), {"contacts": 1, "promotion_type": ["A"]}, "new_promotion"),
         (mail, {"contacts": 1, "channel": ["mail", "app"]}, "inside new_promotion"),
     ]:
         rows = pd.DataFrame({"promotion_type": "A"} | new)
-        assert support(train, rows).tolist() == told.split()
-    assert support(TRAIN, rows.head(0)).shape == (0,)
-    kinds = pd.DataFrame({"promotion_type": ["A"]})
-    refused("neither 'contacts' nor 'customer_id'", support, TRAIN, kinds)
+        assert support(known, rows).tolist() == told.split()
+    assert support(train, rows.head(0)).shape == (0,)
+    refused("neither 'contacts' nor 'customer_id'", support, train, rows[["promotion_type"]])

@@ -50,7 +50,6 @@ def test_the_recommended_method_is_used(pairs: pd.DataFrame) -> None:
     assert "which the comparison recommends" in choice.why
     kept = choice.to_dict()
     assert kept["model"] == choice.kind and set(kept["methods"]["models"]) == {"logistic", "tree"}
-    assert "AUC less that of logistic" in choice.board.to_table().text
 
 
 def test_without_a_comparison_or_contacts_the_page_says_so(pairs: pd.DataFrame) -> None:
@@ -75,8 +74,7 @@ def test_a_search_sets_the_options(pairs: pd.DataFrame) -> None:
     asked = choose_method(pairs, "logistic", features="chosen", l2=77.0, trials=1)
     assert asked.options["l2"] == 77.0 and dict(asked.search.fixed) == {"l2": 77.0}
     failed = choose_method(pairs.assign(label_complete=False), "tree", features="chosen", trials=1)
-    assert failed.search is None
-    assert "could be searched for" in failed.no_search()
+    assert failed.search is None and "could be searched for" in failed.no_search()
 
 
 def test_features_are_chosen_by_what_they_would_have_done(pairs: pd.DataFrame) -> None:
@@ -122,11 +120,8 @@ def test_the_first_is_the_challenger_and_one_better_beyond_noise_says_why() -> N
 
 
 def test_noise_replaces_nothing_and_one_that_was_asked_for_is_used() -> None:
-    decisions = [
-        challenge_champion(made_pairs(promotions=4, seed=k), OLD, NO_BETTER).decision
-        for k in range(8)
-    ]
-    assert decisions.count("replaced") <= 1
+    tried = [challenge_champion(made_pairs(4, seed=k), OLD, NO_BETTER) for k in range(6)]
+    assert sum(each.decision == "replaced" for each in tried) <= 1
     assert challenge_champion(made_pairs(), OLD, replace(OLD)).board is None
     found = challenge_champion(made_pairs(), BETTER, OLD, insisted=True)
     assert found.decision == "replaced" and "as asked for" in found.reason

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.meta_analysis import combine_effects
 
+from promolab.compare import expected_responses
 from promolab.metrics.pooling import PastRatios, Spread, past_ratios, random_effects
 from tests.draws import bounds, draws
 from tests.refused import refused
@@ -68,11 +69,10 @@ def test_intervals_hold_and_what_is_expected_adds_up_to_what_comes() -> None:
         counts = rng.poisson(size * between)
         seen = slice(0, 13)
         found = past_ratios(counts[seen], size[seen], types[seen])
-        mean = size[13] * found.mean("B")
-        e = found.predict(1 / (mean + 0.5), "B", 0.9)
-        hits += e.ci_low <= counts[13] / size[13] <= e.ci_high
+        e = expected_responses(size[13], found, 0.9, "B")
+        hits += e.ci_low <= counts[13] <= e.ci_high
         widths.append(math.log(e.ci_high / e.ci_low))
-        expected, came = expected + mean, came + counts[13]
+        expected, came = expected + e.value, came + counts[13]
         logs = np.log((counts[5:13] + 0.5) / (size[5:13] + 0.5))
         geometric += size[13] * math.exp(logs.mean())
     least, most = bounds(0.9, runs, 0.01)
