@@ -24,17 +24,16 @@ def test_every_offer_is_a_row_of_the_shops_tables_once(graph, coupons):
 
 
 def test_what_is_said_later_is_not_in_it(graph, coupons):
-    early = {**coupons}
-    for name in ("events", "responses", "exposures"):
-        early[name] = coupons[name][coupons[name]["ts"] < NOW]
-    other = product_graph(in_duckdb(early), NOW)
+    names = ("events", "responses", "exposures")
+    early = {name: coupons[name][coupons[name]["ts"] < NOW] for name in names}
+    other = product_graph(in_duckdb(coupons | early), NOW)
     for name in ("contacts", "taken"):
         pd.testing.assert_frame_equal(getattr(graph, name), getattr(other, name))
     assert graph.past.age.sum() == other.past.age.sum() and graph.past.age.min() > 0
 
 
-def test_shares_are_counted_pairs_where_there_is_a_time_before(coupons):
-    found = repurchase_rates(product_graph(in_duckdb(coupons), NOW).past)
+def test_shares_are_counted_pairs_where_there_is_a_time_before(graph, coupons):
+    found = repurchase_rates(graph.past)
     known = coupons["events"][coupons["events"]["ts"] < NOW]
     late = known["ts"] >= NOW - pd.Timedelta(days=28)
     before = set(zip(known[~late]["customer_id"], known[~late]["product_id"], strict=True))

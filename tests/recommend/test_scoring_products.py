@@ -77,11 +77,11 @@ def test_tifu_mixes_own_purchases_with_the_nearests_by_the_same_buyers(past, who
         sure = 0.6 * held[place] + 0.4 * held[nearest].mean(axis=0) + TINY * model.share_
         found = model.score(whole.rows(slice(place, place + 1)))[0]
         np.testing.assert_allclose(found, sure, atol=1e-12)
-    first, second, third = (Tifu(neighbours=9, sample=50) for _ in range(3))
-    for model, seed in ((first, 1), (second, 1), (third, 2)):
+    first, second, third = models = [Tifu(neighbours=9, sample=50) for _ in range(3)]
+    for model, seed in zip(models, (1, 1, 2), strict=True):
         model.fit(past, whole, seed)
-        assert len(model.drawn_) == 50
-    assert (first.drawn_ == second.drawn_).all() and (first.drawn_ != third.drawn_).any()
+    assert len(first.drawn_) == 50 and (first.drawn_ == second.drawn_).all()
+    assert (first.drawn_ != third.drawn_).any()
     sure = cosine_similarity(whole.counted.toarray().T > 0)
     np.fill_diagonal(sure, 0)
     found = methods.nearest_products(whole.counted, 5).toarray()
