@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -414,6 +415,7 @@ def check_experiment(
     *,
     propensity: np.ndarray | None = None,
     kept: np.ndarray | None = None,
+    like: UpliftChecks | None = None,
 ) -> UpliftChecks:
     """Check an experiment before its differences are called effects.
 
@@ -427,6 +429,8 @@ def check_experiment(
     kept : ndarray of bool of shape (n, K − 1), optional
         Rows that count in each arm's average; by default those that could have got the arm and the
         control, and where chances are estimated, of these the ones with overlap (`crump_cutoff`).
+    like : UpliftChecks, optional
+        Of another outcome of the same decisions: what does not hang on the outcome is its.
 
     Returns
     -------
@@ -452,6 +456,10 @@ def check_experiment(
     >>> check_experiment(trial.take((rows["mail"] == "no") | (rows["age"] > -0.5))).refused
     ('sample ratio', 'balance')
     """
+    sizes = _arm_sizes(experiment, outcome)
+    if like is not None:
+        checks = (sizes if one.name == sizes.name else one for one in like.checks)
+        return replace(like, checks=tuple(checks))
     chances = experiment.propensity if propensity is None else propensity
     if chances is None:
         fold = folds_of(experiment.frame[experiment.customer_id], FOLDS, 0)
@@ -465,7 +473,7 @@ def check_experiment(
     assumed = (check_assumed(experiment, balance),) if experiment.assumed else ()
     checks = (
         *assumed,
-        _arm_sizes(experiment, outcome),
+        sizes,
         _sample_ratio(experiment),
         check_balance(experiment, balance, joint),
         check_overlap(experiment, overlap),

@@ -179,6 +179,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         despite: Sequence[str] = (),
         also: Sequence[Check] = (),
         refuse: bool = True,
+        like: UpliftModel | None = None,
     ) -> UpliftModel:
         """Check the experiment, then learn what its arms add.
 
@@ -197,13 +198,16 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         refuse : bool
             False keeps a model that a check refuses, or that got no experiment: it says why
             (`checks_`, `summary`) and, in place of every effect, that it is not shown.
+        like : UpliftModel, optional
+            Fitted to another outcome of the same decisions, asked alike: what does not hang on the
+            outcome is its.
 
         Raises
         ------
         Refused
             A check refuses.
         InputError
-            There is no such outcome, or the learner cannot learn it.
+            There is no such outcome, the learner cannot learn it, or ``like`` is of others.
         """
         self._check()
         self.why_ = None
@@ -215,10 +219,23 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
                 f"fit takes an Experiment, and got a {type(experiment).__name__}; make one with "
                 "promolab.load_experiment"
             )
-        shared = Shared(experiment, outcome, self.folds, self.seed, self.clip)
+        there = None if like is None else like._rows().shared
+        if there is not None and not (
+            like.get_params() == self.get_params()
+            and there.experiment.covariates == experiment.covariates
+            and np.array_equal(there.experiment.codes, experiment.codes)
+        ):
+            raise InputError("like learned of other decisions, or in another way; leave it out")
+        shared = Shared(experiment, outcome, self.folds, self.seed, self.clip, there)
         with steady(shared.rows.n * shared.X.shape[1]):
             kept = kept_rows(shared.chances, self._trim(experiment))
-            checks = check_experiment(experiment, outcome, propensity=shared.chances, kept=kept)
+            checks = check_experiment(
+                experiment,
+                outcome,
+                propensity=shared.chances,
+                kept=kept,
+                like=None if like is None else like.checks_,
+            )
             self.checks_ = checks = checks.with_others(also)
             self.experiment_ = experiment
             try:

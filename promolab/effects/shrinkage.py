@@ -637,5 +637,4 @@ def _centred(scores: np.ndarray, mine: np.ndarray) -> np.ndarray:
 
 def _squared_sums(values: np.ndarray, cluster: np.ndarray) -> np.ndarray:
     """Return the squares of each customer's sums, shape (customers, columns)."""
-    _, codes = np.unique(cluster, return_inverse=True)
-    return np.column_stack([np.bincount(codes, column) for column in values.T]) ** 2
+    return np.column_stack([np.bincount(cluster, column) for column in values.T]) ** 2

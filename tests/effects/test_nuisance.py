@@ -8,8 +8,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from promolab.effects.learners.aipw import crump_cutoff, folds_of, kept_rows
+from promolab.effects.learners.linear import pooled_lines, ridge
 from promolab.effects.model import UpliftModel
 from tests.effects.made_up import assign, frame, of, targeted_chances, trial
+from tests.refused import refused
 
 
 def test_estimated_chances_are_those_of_a_model_of_the_other_folds():
@@ -22,6 +24,33 @@ def test_estimated_chances_are_those_of_a_model_of_the_other_folds():
         chances = other.predict_proba(Z[there])
         assert model.nuisance_.propensity[there] == pytest.approx(chances, abs=1e-4)
     assert str(model.identification_) == "adjusted"
+
+
+@pytest.mark.parametrize("learner", ["linear", "ridge", "pooled"])
+def test_lines_worked_out_together_are_those_fitted_one_by_one(learner):
+    chances = np.repeat([[0.5, 0.3, 0.2], [0.6, 0.4, 0.0], [0.4, 0.0, 0.6]], 400, axis=0)
+    experiment = trial(1_200, chances=chances, placebo=[], rounds=2, block="round")
+    model = UpliftModel("dr", learner, folds=3).fit(experiment)
+    found = model._candidates.fitted
+    wide, possible = found.setting.rows.with_blocks(found.setting.Z), found.setting.possible
+    for fold in range(3):
+        there = model.fold_ == fold
+        for arm in range(3):
+            mine = (experiment.codes == arm) & ~there
+            line = ridge(wide[mine], experiment.y()[mine])
+            assert model.nuisance_.mu[there, arm] == pytest.approx(line.predict(wide[there]))
+        for k in range(2):
+            mine = possible[:, k] & ~there
+            mine = mine & possible.all(axis=1) if learner == "pooled" else mine
+            Z, scores = found.setting.Z, model.nuisance_.gamma
+            line = ridge(Z[mine], scores[mine, k], penalty=0.0 if learner == "linear" else None)
+            if learner == "pooled":
+                line = pooled_lines(Z[mine], scores[mine], model.cluster_[mine])[k]
+            predicted = found.fit(~there).predict(Z[there])[:, k]
+            assert predicted == pytest.approx(line.predict(Z[there]))
+    told = UpliftModel("dr", learner, folds=3).fit(experiment, like=model)
+    pd.testing.assert_frame_equal(told.effects_by_others_, model.effects_by_others_)
+    refused("leave it out", UpliftModel("dr", learner).fit, experiment, like=model)
 
 
 def test_low_chances_are_clipped_and_known_ones_never_touched():

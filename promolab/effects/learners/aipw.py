@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from promolab.effects.learners.base_learners import BaseLearner, Lesson, Predictor
+from promolab.effects.learners.linear import Cells, Targets
 from promolab.metrics.uplift import aipw_scores
 from promolab.model.inputs import Encoder, NativeEncoder
 from promolab.threads import single_threaded
@@ -323,36 +324,54 @@ def worth(weight: np.ndarray) -> float:
 
 
 def fit_nuisance(
-    rows: Rows, Z: np.ndarray, design: Design, learner: BaseLearner, chances: np.ndarray
+    rows: Rows,
+    wide: np.ndarray,
+    design: Design,
+    learner: BaseLearner,
+    chances: np.ndarray,
+    cells: Cells | None = None,
 ) -> Nuisance:
     """Estimate the outcome under every arm, and the scores that come of it.
 
     Parameters
     ----------
     rows : Rows
-    Z : ndarray of shape (n, p)
-        Columns for ``learner``; those of the rounds are added.
+    wide : ndarray of shape (n, p)
+        Columns for ``learner``, those of the rounds among them.
     design : Design
-        What made ``Z``.
+        What made the others.
     learner : BaseLearner
     chances : ndarray of shape (n, K)
         Chances of the arms.
+    cells : Cells, optional
+        Of ``wide`` by `arms_and_folds`, where lines of another outcome were fitted to them.
     """
-    wide = rows.with_blocks(Z)
     mu = np.empty((rows.n, rows.arms))
     plain = not wide.shape[1] and bool((chances == chances[:1]).all())
 
     def fit(which: np.ndarray) -> Predictor:
         return learner.outcome(rows.lesson(wide, which, design))
 
-    for arm in range(rows.arms):
-        mine = rows.codes == arm
-        # Of a mean a row's own part is what every mean has of it: there is nothing to cross-fit.
-        alone = plain and mine.any()
-        mu[:, arm] = rows.y[mine].mean() if alone else cross_fit(rows.fold, wide, fit, mine)
+    if learner.linear and not rows.binary and not plain:
+        targets = Targets(cells or Cells(wide, arms_and_folds(rows)), rows.y[:, None])
+        for fold in np.unique(rows.fold):
+            there, Z = rows.fold == fold, wide[rows.fold == fold]
+            for arm in range(rows.arms):
+                mu[there, arm] = targets.line((rows.codes == arm) & ~there).predict(Z)
+    else:
+        for arm in range(rows.arms):
+            mine = rows.codes == arm
+            # Of a mean a row's own part is what every mean has of it: nothing is to be cross-fit.
+            alone = plain and mine.any()
+            mu[:, arm] = rows.y[mine].mean() if alone else cross_fit(rows.fold, wide, fit, mine)
     gamma = aipw_scores(rows.y, rows.codes, chances, mu)
     weight = (rows.codes == 0) / np.where(chances[:, 0] > 0, chances[:, 0], np.nan)
     return Nuisance(mu, chances, gamma, mu[:, 0] + weight * (rows.y - mu[:, 0]), plain)
+
+
+def arms_and_folds(rows: Rows) -> np.ndarray:
+    """Return a number for each arm and fold, shape (n,): expected outcomes are learned by them."""
+    return rows.codes * rows.folds + rows.fold
 
 
 def estimate_propensity(rows: Rows, Z: np.ndarray, clip: float) -> np.ndarray:

@@ -12,6 +12,7 @@ from promolab.effects.learners.aipw import (
     Design,
     Nuisance,
     Rows,
+    arms_and_folds,
     cross_fit,
     estimate_propensity,
     fit_nuisance,
@@ -19,8 +20,15 @@ from promolab.effects.learners.aipw import (
     kept_rows,
     rows_of,
 )
-from promolab.effects.learners.base_learners import POOLED, TWO_PART, BaseLearner, Lesson, Predictor
-from promolab.effects.learners.linear import pooled_lines
+from promolab.effects.learners.base_learners import (
+    POOLED,
+    TWO_PART,
+    BaseLearner,
+    Lesson,
+    Predictor,
+    unshrunk_effect,
+)
+from promolab.effects.learners.linear import Cells, Targets
 from promolab.effects.learners.two_part import heavy_tailed, smoothed, two_part_effects
 from promolab.errors import InputError
 
@@ -44,6 +52,8 @@ class Setting:
     outcome_columns, outcome_design, outcome_learner
         The same for the outcome models that are a means to an end.
     nuisance : Nuisance
+    cells : Cells, optional
+        Rows that straight lines of effects learn from together.
     """
 
     rows: Rows
@@ -54,6 +64,7 @@ class Setting:
     outcome_design: Design
     outcome_learner: BaseLearner
     nuisance: Nuisance
+    cells: Cells | None
 
     @property
     def possible(self) -> np.ndarray:
@@ -247,26 +258,32 @@ class DRLearner(EffectModel):
     Right on average where either the chances or the outcome models are; of the five the only one.
     """
 
+    def prepare(self) -> None:
+        """Add up what straight lines need of the scores."""
+        cells, learner = self.setting.cells, self.setting.learner
+        self.targets: Targets | None = None
+        if cells is not None and learner.linear and learner.name != TWO_PART:
+            self.targets = Targets(cells, self.setting.nuisance.gamma)
+
     def fit(self, which: np.ndarray) -> EffectModel:
         """Learn from some rows; where arms learn from each other, what they share first."""
         if self.setting.learner.name == TWO_PART:
             rows, Z = self.setting.rows, self.setting.Z[which]
             self.parts = list(two_part_effects(Z, rows.y[which], rows.codes[which], self.arms))
             return self
-        if self.setting.learner.name != POOLED or self.arms < 3:
+        if self.targets is None or self.setting.learner.name != POOLED or self.arms < 3:
             return super().fit(which)
-        mine = np.flatnonzero(which & self.setting.possible.all(axis=1))
-        rows = self.setting.rows
-        Z = self.setting.Z if len(mine) == rows.n else self.setting.Z[mine]
-        gamma = self.setting.nuisance.gamma[mine]
-        self.parts = list(pooled_lines(Z, gamma, rows.cluster[mine]))
+        self.parts = list(self.targets.pooled(which & self.setting.possible.all(axis=1)))
         return self
 
     def fit_arm(self, which: np.ndarray, arm: int) -> Predictor:
         """Learn the mean of the score."""
-        mine = np.flatnonzero(which & self.setting.possible[:, arm - 1])
-        gamma = self.setting.nuisance.gamma[mine, arm - 1]
-        return self.setting.effect(mine, gamma)
+        which = which & self.setting.possible[:, arm - 1]
+        if self.targets is not None:
+            free = self.setting.learner.effect is unshrunk_effect
+            return self.targets.line(which, arm - 1, 0.0 if free else None)
+        mine = np.flatnonzero(which)
+        return self.setting.effect(mine, self.setting.nuisance.gamma[mine, arm - 1])
 
 
 KINDS: dict[str, type[EffectModel]] = {
@@ -291,23 +308,58 @@ class Shared:
     folds, seed : int
     clip : float
         Lowest estimated chance of an arm.
+    like : Shared, optional
+        Of another outcome of the same decisions: all but the outcome is its.
     """
 
     def __init__(
-        self, experiment: Experiment, outcome: str | None, folds: int, seed: int, clip: float
+        self,
+        experiment: Experiment,
+        outcome: str | None,
+        folds: int,
+        seed: int,
+        clip: float,
+        like: Shared | None = None,
     ) -> None:
-        self.experiment, self.clip, self.X = experiment, clip, experiment.X
-        self.outcome = outcome or experiment.outcomes[0]
-        self.fold = folds_of(experiment.frame[experiment.customer_id], folds, seed)
+        if like is not None:
+            self.__dict__ |= like.__dict__
+        else:
+            self.clip, self.X = clip, experiment.X
+            self.fold = folds_of(experiment.frame[experiment.customer_id], folds, seed)
+            self._columns: dict[str, tuple[Design, np.ndarray, np.ndarray]] = {}
+            self._cells: dict[str, Cells] = {}
+        self.experiment, self.outcome = experiment, outcome or experiment.outcomes[0]
         self.rows = rows_of(experiment, outcome, self.fold, folds, seed)
-        self._columns: dict[str, tuple[Design, np.ndarray]] = {}
 
     def columns(self, style: str) -> tuple[Design, np.ndarray]:
         """Return the columns in a style, and what made them."""
+        return self._wide(style)[:2]
+
+    def _wide(self, style: str) -> tuple[Design, np.ndarray, np.ndarray]:
+        """Return the same, and the columns with those of the rounds."""
         if style not in self._columns:
             design = Design.learn(self.X, style)
-            self._columns[style] = design, design.matrix(self.X)
+            Z = design.matrix(self.X)
+            wide = self.rows.with_blocks(Z)
+            self._columns[style] = design, wide[:, : Z.shape[1]], wide
         return self._columns[style]
+
+    def _of_arms(self) -> Cells:
+        """Return the rows that straight lines of outcomes learn from together."""
+        if "arms" not in self._cells:
+            self._cells["arms"] = Cells(self._wide("encoded")[2], arms_and_folds(self.rows))
+        return self._cells["arms"]
+
+    def _of_folds(self, pooled: bool) -> Cells:
+        """Return the same of effects; where arms learn from each other, by parts of customers."""
+        name = POOLED if pooled else "folds"
+        if name not in self._cells:
+            code = self.fold
+            for possible in kept_rows(self.chances, None).T:
+                code = np.unique(2 * code + possible, return_inverse=True)[1]
+            cluster = self.rows.cluster if pooled else None
+            self._cells[name] = Cells(self.columns("encoded")[1], code, cluster)
+        return self._cells[name]
 
     @cached_property
     def chances(self) -> np.ndarray:
@@ -318,14 +370,16 @@ class Shared:
 
     def nuisance(self, learner: BaseLearner, rows: Rows) -> Nuisance:
         """Return expected outcomes and scores of rows: the experiment's, or of another outcome."""
-        design, Z = self.columns(learner.style)
-        return fit_nuisance(rows, Z, design, learner, self.chances)
+        design, _, wide = self._wide(learner.style)
+        cells = self._of_arms() if learner.linear else None
+        return fit_nuisance(rows, wide, design, learner, self.chances, cells)
 
     def setting(self, learner: BaseLearner, outcome_learner: BaseLearner) -> Setting:
         """Return all that an effect model learns from."""
         (design, Z), (there, W) = self.columns(learner.style), self.columns(outcome_learner.style)
         nuisance = self.nuisance(outcome_learner, self.rows)
-        return Setting(self.rows, Z, design, learner, W, there, outcome_learner, nuisance)
+        cells = self._of_folds(learner.name == POOLED) if learner.linear else None
+        return Setting(self.rows, Z, design, learner, W, there, outcome_learner, nuisance, cells)
 
     def told_early(self, setting: Setting) -> Setting:
         """Return the same of the experiment's early outcome, where the outcome has one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -34,8 +35,13 @@ class LinearFit:
 
     def predict(self, Z: np.ndarray) -> np.ndarray:
         """Return the line's values, shape (n,)."""
-        values: np.ndarray = self.level + (Z - self.centre) @ self.coefficients
+        values: np.ndarray = Z @ self.coefficients + (self.level - self.centre @ self.coefficients)
         return values
+
+
+def nothing(columns: int) -> LinearFit:
+    """Return the line of no rows."""
+    return LinearFit(np.zeros(columns), np.zeros(columns), 0.0)
 
 
 def ridge(
@@ -74,29 +80,58 @@ def ridge(
     w = np.ones(len(y)) if weight is None else weight
     total = w.sum()
     if not total > 0:
-        return LinearFit(np.zeros(Z.shape[1]), np.zeros(Z.shape[1]), 0.0)
+        return nothing(Z.shape[1])
     centre, level = w @ Z / total, float(w @ y / total)
     rows, deviation = Z - centre, y - level
-    if Z.shape[1] == 0:
-        return LinearFit(centre, np.zeros(0), level)
     weighted = rows if weight is None else rows * w[:, None]
-    values, vectors = np.linalg.eigh(weighted.T @ rows)
-    values = np.maximum(values, 0.0)
-    along = vectors.T @ (weighted.T @ deviation)
-    seen = values > RANK * max(values.max(), 1e-300)
-    if penalty is not None:
-        short = np.divide(along, values + penalty, out=np.zeros_like(along), where=seen)
-        return LinearFit(centre, vectors @ short, level)
-    penalties = PENALTIES[:, None] * total
-    grown = values + penalties
-    explained = (along**2 * (values + 2 * penalties) / grown**2)[:, seen].sum(axis=1)
-    n = np.count_nonzero(w)
-    left = np.maximum(w @ deviation**2 - explained, 0.0)
-    free = np.maximum(n - 1 - (values / grown).sum(axis=1), 1e-9)
-    # Of equal scores the largest penalty: a constant needs no coefficients.
-    best = len(PENALTIES) - 1 - int(np.argmin((left / free**2)[::-1]))
-    coefficients = vectors @ np.where(seen, along / grown[best], 0.0)
-    return LinearFit(centre, coefficients, level)
+    turned = Turned.of(centre, weighted.T @ rows, total)
+    left, n = float(w @ deviation**2), np.count_nonzero(w)
+    return turned.line(level, weighted.T @ deviation, left, n, penalty)
+
+
+@dataclass(frozen=True)
+class Turned:
+    """Columns about their means, turned so that none goes with another: what any line needs.
+
+    Parameters
+    ----------
+    centre : ndarray of shape (p,)
+    values, vectors : ndarray of shape (p,) and (p, p)
+        Of the columns' products.
+    total : float
+        Sum of the rows' weights.
+    """
+
+    centre: np.ndarray
+    values: np.ndarray
+    vectors: np.ndarray
+    total: float
+
+    @classmethod
+    def of(cls, centre: np.ndarray, products: np.ndarray, total: float) -> Turned:
+        """Turn columns with these products about their means."""
+        values, vectors = np.linalg.eigh(products) if len(centre) else (centre, products)
+        return cls(centre, np.maximum(values, 0.0), vectors, total)
+
+    def line(
+        self, level: float, products: np.ndarray, squares: float, n: int, penalty: float | None
+    ) -> LinearFit:
+        """Return the line of a target with these products, and these squares about its mean."""
+        if not len(self.centre):
+            return LinearFit(self.centre, np.zeros(0), level)
+        values, vectors, along = self.values, self.vectors, self.vectors.T @ products
+        seen = values > RANK * max(values.max(), 1e-300)
+        if penalty is not None:
+            short = np.divide(along, values + penalty, out=np.zeros_like(along), where=seen)
+            return LinearFit(self.centre, vectors @ short, level)
+        penalties = PENALTIES[:, None] * self.total
+        grown = values + penalties
+        explained = (along**2 * (values + 2 * penalties) / grown**2)[:, seen].sum(axis=1)
+        left = np.maximum(squares - explained, 0.0)
+        free = np.maximum(n - 1 - (values / grown).sum(axis=1), 1e-9)
+        # Of equal scores the largest penalty: a constant needs no coefficients.
+        best = len(PENALTIES) - 1 - int(np.argmin((left / free**2)[::-1]))
+        return LinearFit(self.centre, vectors @ np.where(seen, along / grown[best], 0.0), level)
 
 
 PARTS = 5
@@ -133,23 +168,7 @@ def pooled_lines(Z: np.ndarray, scores: np.ndarray, cluster: np.ndarray) -> list
     >>> [round(abs(float(each)), 1) for each in lines[0].coefficients]
     [1.0, 0.0, 0.0, 0.0, 0.0]
     """
-    part = cluster % PARTS
-    sums = [Sums.of(Z[part == each], scores[part == each]) for each in range(PARTS)]
-    whole = _added(sums)
-    levels = whole.y / max(whole.n, 1)
-    centre = whole.z / max(whole.n, 1)
-    if whole.n < 2 or not Z.shape[1]:
-        return [LinearFit(centre, np.zeros(Z.shape[1]), float(level)) for level in levels]
-    spread = np.sqrt(np.maximum(np.diag(whole.about(centre, levels)[0]) / whole.n, 0.0))
-    scale = np.where(spread > 0, spread, 1.0)
-    paths = [_path_of(each, scale) for each in (*_others(sums), whole)]
-    mean = np.full((scores.shape[1], 1), 1 / scores.shape[1])
-    shared = _best([each.targets(mean) for each in sums], paths, scale)
-    own = _best([each.less(shared) for each in sums], paths, scale)
-    return [
-        LinearFit(centre, shared[:, 0] + own[:, k], float(levels[k]))
-        for k in range(scores.shape[1])
-    ]
+    return Targets(Cells(Z, 0 * cluster, cluster), scores).pooled(np.ones(len(Z), dtype=bool))
 
 
 @dataclass(frozen=True)
@@ -161,11 +180,6 @@ class Sums:
     y: np.ndarray
     zz: np.ndarray
     zy: np.ndarray
-
-    @classmethod
-    def of(cls, Z: np.ndarray, Y: np.ndarray) -> Sums:
-        """Add up rows of columns, shape (n, p), and of targets, shape (n, K)."""
-        return cls(len(Z), Z.sum(axis=0), Y.sum(axis=0), Z.T @ Z, Z.T @ Y)
 
     def targets(self, weights: np.ndarray) -> Sums:
         """Return the sums of other targets: these, times weights of shape (K, M)."""
@@ -180,6 +194,90 @@ class Sums:
         squares = self.zz - np.outer(self.z, z) - np.outer(z, self.z) + self.n * np.outer(z, z)
         products = self.zy - np.outer(z, self.y) - np.outer(self.z, y) + self.n * np.outer(z, y)
         return squares, products
+
+
+class Cells:
+    """Rows dealt out to cells: what lines need of columns is worked out once for all targets.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n, p)
+    code : ndarray of int of shape (n,)
+        Rows of one code are learned from together, or not at all.
+    cluster : ndarray of int of shape (n,), optional
+        Customers: each of `PARTS` parts of them has cells of its own.
+    """
+
+    def __init__(self, Z: np.ndarray, code: np.ndarray, cluster: np.ndarray | None = None) -> None:
+        part = 0 * code if cluster is None else cluster % PARTS
+        names, self.code = np.unique(code * PARTS + part, return_inverse=True)
+        self.Z, self.part, self.n = Z, names % PARTS, np.bincount(self.code)
+        self.rows = np.split(np.argsort(self.code, kind="stable"), np.cumsum(self.n)[:-1])
+        self.turned: dict[tuple[int, ...], Turned] = {}
+        self.paths: dict[tuple[int, ...], list[PenaltyPath]] = {}
+
+    @cached_property
+    def products(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Sums of the columns, and their products, of each cell."""
+        return [(Z.sum(axis=0), Z.T @ Z) for Z in (self.Z[rows] for rows in self.rows)]
+
+    def within(self, which: np.ndarray) -> tuple[int, ...]:
+        """Return the cells that a mask has; it has all of a cell, or nothing."""
+        n = np.bincount(self.code, which, minlength=len(self.n))
+        assert ((n == 0) | (n == self.n)).all()
+        return tuple(np.flatnonzero(n).tolist())
+
+
+class Targets:
+    """Targets of lines in columns.
+
+    Parameters
+    ----------
+    cells : Cells
+        Of the columns.
+    Y : ndarray of shape (n, K)
+    """
+
+    def __init__(self, cells: Cells, Y: np.ndarray) -> None:
+        self.cells, self.Y = cells, Y
+        self.sums = [
+            Sums(len(rows), z, Y[rows].sum(axis=0), zz, cells.Z[rows].T @ Y[rows])
+            for rows, (z, zz) in zip(cells.rows, cells.products, strict=True)
+        ]
+
+    def line(self, which: np.ndarray, k: int = 0, penalty: float | None = None) -> LinearFit:
+        """Fit one of them to the rows of a mask, as `ridge` does."""
+        mine, y = self.cells.within(which), self.Y[which, k]
+        if not mine:
+            return nothing(self.cells.Z.shape[1])
+        whole = _added([self.sums[each] for each in mine])
+        centre, level = whole.z / whole.n, float(y.mean())
+        squares, products = whole.about(centre, whole.y / whole.n)
+        if mine not in self.cells.turned:
+            self.cells.turned[mine] = Turned.of(centre, squares, whole.n)
+        left = float(((y - level) ** 2).sum())
+        return self.cells.turned[mine].line(level, products[:, k], left, whole.n, penalty)
+
+    def pooled(self, which: np.ndarray) -> list[LinearFit]:
+        """Fit all of them to the rows of a mask, as `pooled_lines` does."""
+        mine, (many, p) = self.cells.within(which), (self.Y.shape[1], self.cells.Z.shape[1])
+        none = Sums(0, np.zeros(p), np.zeros(many), np.zeros((p, p)), np.zeros((p, many)))
+        sums = [
+            _added([none, *(self.sums[each] for each in mine if self.cells.part[each] == part)])
+            for part in range(PARTS)
+        ]
+        whole = _added(sums)
+        levels, centre = whole.y / max(whole.n, 1), whole.z / max(whole.n, 1)
+        if whole.n < 2 or not p:
+            return [LinearFit(centre, np.zeros(p), float(level)) for level in levels]
+        spread = np.sqrt(np.maximum(np.diag(whole.about(centre, levels)[0]) / whole.n, 0.0))
+        scale = np.where(spread > 0, spread, 1.0)
+        if mine not in self.cells.paths:
+            self.cells.paths[mine] = [_path_of(each, scale) for each in (*_others(sums), whole)]
+        paths = self.cells.paths[mine]
+        shared = _best([each.targets(np.full((many, 1), 1 / many)) for each in sums], paths, scale)
+        own = _best([each.less(shared) for each in sums], paths, scale)
+        return [LinearFit(centre, shared[:, 0] + own[:, k], float(levels[k])) for k in range(many)]
 
 
 def _added(sums: list[Sums]) -> Sums:

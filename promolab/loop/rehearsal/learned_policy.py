@@ -145,20 +145,20 @@ def _worth(
     try:
         trial = decisions_experiment(shop, by="kind", early=True, as_of=told, kept=kept)
         whole = most_telling(trial)
-        trials = undiscounted(whole), whole
-        models = [UpliftModel("dr", LEARNER, seed=seed) for _ in trials]
+        plain, later = (UpliftModel("dr", LEARNER, seed=seed) for _ in range(2))
+        plain.fit(undiscounted(whole))
         # Side by side: nearly all of it is linear algebra.
         with single_threaded(), ThreadPoolExecutor(1) as pool:
-            other = pool.submit(lambda: models[1].fit(trials[1]).effects_by_others_)
-            before = scored_log(models[0].fit(trials[0]))
+            other = pool.submit(lambda: later.fit(whole, like=plain).effects_by_others_)
+            before = scored_log(plain)
             other.result()
     except PromolabError:
         return None, None, trial
-    worth = week_worth(shop, as_of, models[0], before, promotions)
+    worth = week_worth(shop, as_of, plain, before, promotions)
     if worth is None:
         return None, None, trial
-    after = scored_log(models[1], before)
-    promised = week_worth(shop, as_of, models[1], after, promotions, like=worth)
+    after = scored_log(later, before)
+    promised = week_worth(shop, as_of, later, after, promotions, like=worth)
     return charged(shop, worth, before, as_of), promised, trial
 
 
