@@ -6,7 +6,6 @@ import pytest
 
 from promolab.contract import Settings, Shop
 from promolab.engines import connect
-from promolab.sources import load_shop
 
 ZONE = "Europe/Rome"  # its clocks change within the year below
 CUSTOMERS = [f"C{i:02d}" for i in range(30)]
@@ -115,12 +114,3 @@ def frames() -> Frames:
 @pytest.fixture(scope="session")
 def small_shop() -> Shop:
     return as_shop(small_frames())
-
-
-@pytest.fixture(scope="session")
-def real_shop() -> Shop:
-    """All who were contacted and what they answered; of every eighth what they bought."""
-    journey = load_shop("complete_journey", threads=2)
-    events = journey.events
-    some = events.filter(events.customer_id.cast("int64") % 8 == 0).cache()
-    return journey.with_tables({**journey.tables, "events": some})

@@ -1,6 +1,7 @@
 """A shop's decisions as an experiment: outcomes, chances and what is known."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from promolab.contract import Experiment, Shop
 from promolab.features import build_features, decisions_experiment
+from promolab.features.decisions import one_after
 from promolab.sources import load_shop
 from tests.features.conftest import as_shop
 from tests.refused import refused, spoilt
@@ -22,23 +24,24 @@ def simulated() -> Any:
 
 
 @pytest.fixture(scope="module")
-def weekly() -> Any:
-    return load_shop(
-        "simulated", customers=150, weeks=14, variant="weekly", exploration=1.0, threads=2
-    )
-
-
-@pytest.fixture(scope="module")
 def trial(simulated) -> Experiment:
     return decisions_experiment(simulated)
 
 
+@pytest.fixture(scope="module")
+def weekly() -> Any:
+    how = {"customers": 150, "weeks": 14, "variant": "weekly", "exploration": 1.0}
+    return load_shop("simulated", **how, threads=2)
+
+
+@pytest.fixture(scope="module")
+def stacked(weekly) -> Experiment:
+    return decisions_experiment(weekly, early=True)
+
+
 def test_covariates_are_features_as_of_the_decision_and_sales_its_span(simulated, trial):
-    decided, who, bought = (
-        trial.frame["ts"][0],
-        trial.frame["customer_id"],
-        simulated.events.execute(),
-    )
+    decided, who = trial.frame["ts"][0], trial.frame["customer_id"]
+    bought = simulated.events.execute()
     span = bought["ts"].between(decided, decided + (7 + 28) * DAY, "left")
     sales = bought[span & (bought["kind"] == "purchase")].groupby("customer_id")["amount"].sum()
     np.testing.assert_allclose(trial.y("sales"), sales.reindex(who).fillna(0), atol=1e-4)
@@ -50,30 +53,29 @@ def test_covariates_are_features_as_of_the_decision_and_sales_its_span(simulated
     assert rest == {"age", "tier", "signup_channel", "interest_in_offers"}
 
 
-def test_rounds_overlap_and_are_stacked_by_kind(weekly):
-    trial, world = decisions_experiment(weekly, outcomes="sales"), weekly.truth.world
-    frame, shanghai = trial.frame, pd.Timedelta(hours=8)
+def test_rounds_overlap_and_are_stacked_by_kind(weekly, stacked):
+    frame, world, shanghai = stacked.frame, weekly.truth.world, pd.Timedelta(hours=8)
     over = [world.starts(week) - shanghai for week in world.rounds if week + 2 + 4 <= world.weeks]
-    assert sorted(frame["ts"].unique()) == over and len(over) == 4 and len(trial.arms) == 5
+    assert sorted(frame["ts"].unique()) == over and len(over) == 4 and len(stacked.arms) == 5
+    assert stacked.block == "round" and stacked.n == 4 * stacked.customers
     got = frame["arm"] != "none"
     assert (frame["arm"][got] == frame["action"][got].str.extract(r"W\d+-(\w+)-\d")[0]).all()
     np.testing.assert_allclose(frame["share_of_arm"], np.where(got, 1 / 3, 1.0))
     own = weekly.decisions.execute().set_index("decision_id")["propensity"]
-    chance = trial.propensity[np.arange(trial.n), trial.codes] * frame["share_of_arm"]
+    chance = stacked.propensity[np.arange(stacked.n), stacked.codes] * frame["share_of_arm"]
     np.testing.assert_allclose(chance, own.loc[frame["decision_id"]])
-    assert "share_of_arm" not in trial.covariates and "action" not in trial.covariates
+    assert "share_of_arm" not in stacked.covariates and "action" not in stacked.covariates
 
 
-def test_rounds_apart_are_stacked_and_each_is_that_made_alone():
-    shop = load_shop("simulated", customers=200, weeks=18, threads=2)
-    both = decisions_experiment(shop, outcomes="sales")
-    assert both.block == "round" and both.n == 2 * both.customers
-    moment, rows = list(both.frame.groupby("ts"))[1]
-    one = decisions_experiment(shop, at=moment, outcomes="sales")
-    assert one.frame["decision_id"].tolist() == rows["decision_id"].tolist()
-    np.testing.assert_allclose(one.y(), rows["sales"])
-    assert [arm.partition("-")[2] or arm for arm in one.arms] == list(both.arms)
-    np.testing.assert_allclose(one.propensity, both.propensity[rows.index])
+def test_one_round_and_arms_of_ones_choice_are_those_of_all_chances_renormalised(weekly, stacked):
+    moment = sorted(stacked.frame["ts"].unique())[1]
+    how = {"at": moment, "by": "kind", "arms": "coupon", "outcomes": "sales"}
+    one = decisions_experiment(weekly, **how)
+    same = stacked.take(stacked.frame["ts"] == moment).subset("coupon")
+    assert one.arms == ("none", "coupon")
+    assert one.frame["decision_id"].tolist() == same.frame["decision_id"].tolist()
+    np.testing.assert_allclose(one.propensity, same.propensity)
+    np.testing.assert_allclose(one.y(), same.y("sales"))
 
 
 def test_all_decided_on_with_a_choice_are_there_by_the_chances_of_the_log(simulated, trial):
@@ -105,28 +107,17 @@ def test_reweighted_means_are_the_truth_within_sampling_error(simulated, trial):
             assert abs(found.mean() - true) < 4 * error, (arm, outcome)
 
 
-def test_arms_of_ones_choice_are_renormalised(simulated, trial):
-    arm = trial.treatments[1]
-    one, same = decisions_experiment(simulated, arms=arm, outcomes="sales"), trial.subset(arm)
-    assert one.arms == ("none", arm)
-    assert one.frame["decision_id"].tolist() == same.frame["decision_id"].tolist()
-    np.testing.assert_allclose(one.propensity, same.propensity)
-    np.testing.assert_allclose(one.y(), same.y("sales"))
-
-
-def test_rounds_added_one_by_one_are_those_made_at_once(weekly):
-    whole = decisions_experiment(weekly, by="kind", early=True)
-    assert whole.frame["ts"].nunique() > 3
+def test_rounds_added_one_by_one_are_those_made_at_once(weekly, stacked):
     as_of = weekly.decisions.ts.min().execute() + pd.Timedelta(weeks=8)
     kept = decisions_experiment(weekly, by="kind", early=True, as_of=as_of)
     grown = decisions_experiment(weekly, by="kind", early=True, kept=kept)
-    assert kept.n < grown.n == whole.n
-    pd.testing.assert_frame_equal(grown.frame[list(whole.frame)], whole.frame)
-    np.testing.assert_array_equal(grown.propensity, whole.propensity)
-    assert grown.arms == whole.arms and grown.covariates == whole.covariates
+    assert kept.n < grown.n == stacked.n
+    pd.testing.assert_frame_equal(grown.frame[list(stacked.frame)], stacked.frame)
+    np.testing.assert_array_equal(grown.propensity, stacked.propensity)
+    assert grown.arms == stacked.arms and grown.covariates == stacked.covariates
     assert decisions_experiment(weekly, by="kind", early=True, kept=grown) is grown
-    otherwise = {"by": "kind", "early": True, "outcomes": ["sales"], "kept": kept}
-    refused("kept has other outcomes", decisions_experiment, weekly, **otherwise)
+    refused("kept has other outcomes", one_after, replace(kept, outcomes=("sales",)), grown)
+    refused("kept holds decisions later than those that it lacks", one_after, grown, kept)
 
 
 # A shop small enough to be reckoned in the head. -------------------------------------------------
@@ -158,10 +149,10 @@ def frames() -> dict[str, pd.DataFrame]:
     bought["ts"] = START + bought.pop("day") * DAY
     decisions = pd.DataFrame({"decision_id": ["D1", "D2", "D3", "D4"], "customer_id": [*"ABCD"]})
     chances = decisions[["decision_id"]].merge(pd.DataFrame({"action": ["X", "none"]}), "cross")
-    decisions = decisions.assign(
-        ts=START, holdout=pd.Series(["none", "promotion", None, "standing"])
-    )
-    decisions = decisions.assign(action=["X", "none"] * 2, propensity=[0.5, 0.6, 0.5, 1.0])
+    decisions = decisions.assign(ts=START, action=["X", "none"] * 2)
+    decisions["holdout"] = ["none", "promotion", None, "standing"]
+    decisions["propensity"] = [0.5, 0.6, 0.5, 1.0]
+    chances["propensity"] = [0.5, 0.5, 0.4, 0.6, 0.5, 0.5, 0.0, 1.0]
     offer = pd.DataFrame({"promotion_id": ["X"], "kind": "coupon"})
     products = pd.DataFrame({"product_id": ["P1", "P2"], "category": "c"})
     return {
@@ -169,9 +160,7 @@ def frames() -> dict[str, pd.DataFrame]:
         "products": products.assign(margin_rate=[0.5, 0.25]),
         "promotions": offer.assign(starts_at=START + DAY, ends_at=START + 3 * DAY),
         "decisions": decisions,
-        "decision_propensities": chances.assign(
-            propensity=[0.5, 0.5, 0.4, 0.6, 0.5, 0.5, 0.0, 1.0]
-        ),
+        "decision_propensities": chances,
     }
 
 
@@ -186,8 +175,13 @@ def opened(change: Change | None = None, **settings: Any) -> Shop:
 
 
 @pytest.fixture(scope="module")
-def found() -> Experiment:
-    return decisions_experiment(opened(), horizon_days=2)
+def plain() -> Shop:
+    return opened()
+
+
+@pytest.fixture(scope="module")
+def found(plain) -> Experiment:
+    return decisions_experiment(plain, horizon_days=2)
 
 
 def test_returns_windows_and_ends_the_shops_own_rate_and_an_unknown_placebo(found):
@@ -244,7 +238,7 @@ def put(table: str, **columns: Any) -> Change:
     return lambda made: made[table].update(columns)
 
 
-def test_what_does_not_fit_is_said_in_a_sentence():
+def test_what_does_not_fit_is_said_in_a_sentence(plain):
     for change, call, message in [
         (None, {"horizon_days": 28}, r"count until 2024-04-01 .* known until 2024-03-12"),
         (None, {"at": "2024-03-01", "horizon_days": 20}, r"count until 2024-03-24"),
@@ -265,5 +259,5 @@ def test_what_does_not_fit_is_said_in_a_sentence():
         ),
         (lambda made: made.pop("decisions"), {}, "effects need the table 'decisions'"),
     ]:
-        shop = opened(change)
+        shop = plain if change is None else opened(change)
         refused(message, decisions_experiment, shop, **{"horizon_days": 2} | call)
