@@ -74,10 +74,7 @@ def test_a_fifth_of_decisions_explore_the_rest_targets_and_exposures_are_those(s
     assert money[planned].mean() > 1.4 * money[~planned].mean()
 
 
-def test_exploration_alone_contacts_evenly_and_without_it_some_actions_cannot_happen():
-    shop = simulated(customers=3_000, weeks=11, exploration=1.0, standing=0.0)
-    actions = shop.decisions.execute().planned_action.value_counts(normalize=True)
-    assert np.allclose(actions, 0.2, atol=0.03)
+def test_without_exploration_some_actions_cannot_happen():
     shop = simulated(customers=1_000, weeks=11, exploration=0.0)
     chances = shop.decision_propensities.execute().propensity
     assert set(chances.round(9)) == {0.0, round(HELD_BACK, 9), round(1 - HELD_BACK, 9), 1.0}

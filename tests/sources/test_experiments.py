@@ -86,18 +86,6 @@ def test_numbers_that_tell_rows_or_customers_apart_are_ids_unless_they_are_named
     assert named.covariates == ("ticket", "age") and named.assumed == ()
 
 
-def test_arms_stored_as_floats_are_whole_numbers(table, tmp_path):
-    table["sent"] = (table["sent"] != "none").astype(float)
-    table.to_csv(tmp_path / "trial.csv", index=False)
-    for source in (table, tmp_path / "trial.csv"):
-        trial = load_experiment(source, **CALL, propensity={1: 0.5})
-        assert trial.arms == (0, 1) and [type(arm) for arm in trial.arms] == [int, int]
-        assert "(arm 0 30, arm 1 60; arm 0 is the control)" in trial.summary()
-    assert load_experiment(table, **CALL, control=1).control == 1
-    made = Experiment(table, "sent", 0, ["age"], ["spend"], customer_id="member")
-    assert made.arms == (0, 1) and type(made.treatments[0]) is int
-
-
 def test_what_does_not_fit_is_said_in_a_sentence(table):
     for changes, message in [
         ({"arm": "sentt"}, "no column 'sentt' in the table; did you mean 'sent'"),
@@ -125,8 +113,15 @@ def test_an_unclear_control_a_missing_outcome_and_a_missing_file_are_named(table
     spoilt(r"'spend' has 2 missing values of 90, first in row 4", load_experiment, table, **CALL)
 
 
-def test_a_control_of_0_is_found_however_it_is_written(table):
-    for kind, control in product((float, int), (0.0, 0, "0", False, None)):  # 1.0 is whole
-        arm = (table["sent"] != "none").astype(kind)
-        trial = load_experiment(table.assign(sent=arm), **CALL, propensity=0.5, control=control)
+def test_arms_stored_as_floats_are_whole_and_a_control_of_0_is_found(table, tmp_path):
+    arm = table["sent"] != "none"
+    for kind, control in product((int, float), (0.0, 0, "0", False, None)):  # 1.0 is whole
+        table["sent"] = arm.astype(kind)
+        trial = load_experiment(table, **CALL, propensity={1: 0.5}, control=control)
         assert (trial.control, trial.arms) == (0, (0, 1))
+    assert load_experiment(table, **CALL, control=1).control == 1
+    table.to_csv(tmp_path / "trial.csv", index=False)
+    made = Experiment(table, "sent", 0, ["age"], ["spend"], customer_id="member")
+    for one in (trial, load_experiment(tmp_path / "trial.csv", **CALL), made):
+        assert [type(arm) for arm in one.arms] == [int, int]
+        assert "(arm 0 30, arm 1 60; arm 0 is the control)" in one.summary()

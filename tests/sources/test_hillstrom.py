@@ -20,17 +20,13 @@ real = pytest.mark.skipif(
     not FILE.is_file(), reason="PROMOLAB_DATA names no folder with hillstrom.csv.gz"
 )
 
-HEADER = (
-    b"recency,history_segment,history,mens,womens,zip_code,newbie,channel,segment,"
-    b"visit,conversion,spend\r\n"
-)
-ROWS = b"""\
+SMALL = b"""\
+recency,history_segment,history,mens,womens,zip_code,newbie,channel,segment,visit,conversion,spend\r
 10,2) $100 - $200,142.44,1,0,Surburban,0,Phone,Womens E-Mail,0,0,0\r
 6,3) $200 - $350,329.08,1,1,Rural,1,Web,No E-Mail,0,0,0\r
 6,3) $200 - $350,329.08,1,1,Rural,1,Web,No E-Mail,0,0,0\r
 7,1) $0 - $100,29.99,0,1,Urban,1,Web,Mens E-Mail,1,1,29.5\r
 """
-SMALL = HEADER + ROWS
 
 
 @pytest.fixture
@@ -54,9 +50,11 @@ def nowhere(monkeypatch, tmp_path):
 
 
 @real
-def test_the_published_rates_and_what_is_odd_about_the_file():
-    trial = load_experiment("hillstrom", path=FILE)
-    assert trial.n == trial.customers == 64_000
+def test_the_published_rates_and_what_is_odd_about_the_file(nowhere, monkeypatch):
+    asked = nowhere(urllib.error.URLError("not to be asked"))
+    monkeypatch.setenv("PROMOLAB_DATA", str(FILE.parent))  # comes before a download
+    trial = load_experiment("hillstrom")
+    assert trial.n == trial.customers == 64_000 and asked == []
     assert trial.arms == ("No E-Mail", "Mens E-Mail", "Womens E-Mail")
     table = trial.describe().set_index("arm")
     assert (100 * table["visit"]).round(2).tolist() == [10.62, 18.28, 15.14]
@@ -77,13 +75,6 @@ def test_all_published_copies_have_one_of_the_checksums():
     written = pd.read_csv(io.BytesIO(content)).to_csv(index=False).encode()
     copies = (content, content + b"\r\n", written)
     assert {hashlib.sha256(copy).hexdigest() for copy in copies} == set(source.CHECKSUMS)
-
-
-@real
-def test_the_folder_of_data_comes_before_a_download(nowhere, monkeypatch):
-    asked = nowhere(urllib.error.URLError("not to be asked"))
-    monkeypatch.setenv("PROMOLAB_DATA", str(FILE.parent))
-    assert load_experiment("hillstrom").n == 64_000 and asked == []
 
 
 def test_a_download_is_checked_kept_and_used_again_or_the_cache_named(
@@ -119,4 +110,3 @@ def test_a_file_of_ones_own_is_told_from_the_published_one_with_its_columns(tmp_
     spoilt(r"'recency'.*load_experiment\(path, arm", load_experiment, "hillstrom", path=path)
     refused("there is no file", load_experiment, "hillstrom", path=tmp_path / "none.csv")
     refused("brings its own columns", load_experiment, "hillstrom", arm="segment")
-    refused("brings its own columns", load_experiment, "hillstrom", outcomes="visit")
