@@ -16,7 +16,7 @@ WEEK = 86_400 * 7
 MOST = 3.7
 """Standard errors: of some 100 comparisons one in 50 runs exceeds it by chance; seeds are fixed."""
 SEEDS = range(draws(1, most=3))
-CUSTOMERS, WEEKS = 5_000, 16
+CUSTOMERS, WEEKS = 4_000, 12
 
 PROMISED = {
     "buyers_low": (0.05, 0.15),  # five to fifteen percent of customers buy in a week

@@ -20,13 +20,24 @@ LATENT = {*Customers.__dataclass_fields__, "truth"} - SHOWN
 
 
 @pytest.fixture(scope="module")
-def shop():
-    return simulated(customers=500, weeks=16)
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("hidden")
 
 
-def test_features_are_the_same_without_it_and_no_table_has_a_column_of_it(shop, monkeypatch):
+@pytest.fixture(scope="module")
+def shop(folder):
+    return simulated(customers=300, weeks=12, folder=folder / "shop")
+
+
+@pytest.fixture(scope="module")
+def cleaned(shop):
+    return clean(shop)[0]
+
+
+def test_features_are_the_same_without_it_and_no_table_has_a_column_of_it(
+    shop, cleaned, monkeypatch
+):
     monkeypatch.setattr(Truth, "effects", lambda *_: pytest.fail("the truth was asked for"))
-    cleaned = clean(shop)[0]
     assert type(shop) is SimulatedShop and type(cleaned) is Shop and not hasattr(cleaned, "truth")
     moment = shop.truth.world.starts(10)
     made = [build_features(one, moment).execute() for one in (shop, cleaned)]
@@ -37,15 +48,14 @@ def test_features_are_the_same_without_it_and_no_table_has_a_column_of_it(shop, 
         assert not set(table.columns) & {*TELLING, *LATENT}
 
 
-def test_it_is_written_nowhere(tmp_path):
-    shop = simulated(customers=300, weeks=11, folder=tmp_path / "shop")
+def test_it_is_written_nowhere(shop, cleaned, folder):
     truth = shop.truth.effects(shop.truth.promotions[0])
-    save_shop(clean(shop)[0], tmp_path / "saved")
+    save_shop(cleaned, folder / "saved")
     numbers = truth.margin_effect[truth.margin_effect != 0].head(20).to_numpy()
-    for content in (path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()):
+    for content in (path.read_bytes() for path in folder.rglob("*") if path.is_file()):
         assert b"margin_effect" not in content and b"margin_with" not in content
         assert not any(number.tobytes() in content for number in numbers)
-    assert type(load_shop(tmp_path / "shop")) is Shop  # opened as a folder it knows nothing
+    assert type(load_shop(folder / "shop")) is Shop  # opened as a folder it knows nothing
     truth["margin_effect"] = 0.0  # what is given out is a copy
     assert shop.truth.effects(shop.truth.promotions[0]).margin_effect.abs().max() > 0
 
