@@ -1,13 +1,12 @@
 """A toy shop and toy notebooks: what the report engine does, in seconds."""
 
-import dataclasses
 import functools
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import nbformat
@@ -18,7 +17,6 @@ from promolab.report.running.run import run_report
 from tests.in_process import without_kernels
 from tests.made_reports import SECRET
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 os.environ["TOYS"] = str(Path(__file__).parent)  # where a notebook finds toy_plan
 PARAMETERS = """\
 source = "complete_journey"  # where the shop comes from
@@ -98,43 +96,25 @@ def notebook(
     return made
 
 
-@dataclasses.dataclass(frozen=True)
-class ToySettings:
-    name: str = "Toy & Co"
-    default_week: str | None = "2017-W44"
-    operations: dict[str, object] = dataclasses.field(default_factory=dict)
-    margin_rate: float | None = None
-    currency: str = "USD"
-
-
-@dataclasses.dataclass(frozen=True)
-class ToyChecks:
-    usable: bool = True
-
-    def summary(self) -> str:
-        return "events is empty"
-
-
-@dataclasses.dataclass(frozen=True)
-class ToyShop:
-    settings: ToySettings = dataclasses.field(default_factory=ToySettings)
-    zone: str = "America/New_York"
-    fingerprints: dict[str, str] = dataclasses.field(default_factory=lambda: {"events": "ab12"})
-    usable: bool = True
-    files: tuple[Path, ...] = ()
-
-    def has(self, table: str, *columns: str) -> bool:
-        return False
-
-    def check(self) -> ToyChecks:
-        return ToyChecks(self.usable)
-
-    def span(self) -> tuple[datetime, datetime]:
-        return datetime(2017, 1, 1, 15), datetime(2018, 1, 1, 4)
+def toy_shop(*, usable: bool = True, **more: Any) -> SimpleNamespace:
+    """Return as much of a shop as a report asks for, with some of it as said."""
+    settings = {"name": "Toy & Co", "default_week": "2017-W44", "currency": "USD"}
+    settings |= {"operations": more.pop("operations", {}), "margin_rate": None}
+    checks = SimpleNamespace(usable=usable, summary=lambda: "events is empty")
+    told = {
+        "settings": SimpleNamespace(**settings),
+        "zone": "America/New_York",
+        "fingerprints": {"events": "ab12"},
+        "files": (),
+        "has": lambda table, *columns: False,
+        "check": lambda: checks,
+        "span": lambda: (datetime(2017, 1, 1, 15), datetime(2018, 1, 1, 4)),
+    }
+    return SimpleNamespace(**told | more)
 
 
 def load_toy(source, *, settings=None, threads=None):
-    return ToyShop()
+    return toy_shop()
 
 
 @pytest.fixture(scope="session")
@@ -223,32 +203,3 @@ def published(tmp_path_factory: pytest.TempPathFactory, notebooks) -> Path:
 def planned(tmp_path_factory: pytest.TempPathFactory, notebooks) -> Path:
     """A reports folder with one week that has a plan; tests read it and leave it as it is."""
     return _made(tmp_path_factory.mktemp("planned"), notebooks, parameters={"mood": "plan"})
-
-
-def _command(tmp_path: Path, notebooks: Path, body: str) -> tuple[list[str], dict[str, str]]:
-    driver = tmp_path / "driver.py"
-    driver.write_text(
-        "import sys, promolab.sources, promolab.report.running.run_start as run\n"
-        "from pathlib import Path\n"
-        "from tests.in_process import without_kernels\n"
-        "from tests.report.conftest import load_toy\n"
-        "promolab.sources.load_shop = load_toy\n"
-        f"run.find_notebooks = lambda: Path({str(notebooks)!r})\n"
-        f"from promolab.cli import main\n{body}\n",
-        encoding="utf-8",
-    )
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "TMPDIR": str(tmp_path)}
-    return [sys.executable, str(driver), "report"], environment
-
-
-@pytest.fixture
-def toy_command(tmp_path, notebooks):
-    """Return the command line of ``promolab report`` on the toy shop, and its environment."""
-    return _command(tmp_path, notebooks, "sys.exit(main(sys.argv[1:]))")
-
-
-@pytest.fixture
-def toy_command_here(tmp_path, notebooks):
-    """The same without kernels, for tests of what processes leave to each other."""
-    body = "with without_kernels(painted=True):\n    code = main(sys.argv[1:])\nsys.exit(code)"
-    return _command(tmp_path, notebooks, body)

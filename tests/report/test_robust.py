@@ -1,6 +1,5 @@
 """What goes wrong outside: full disks, changing files, secrets, a second run. Nothing is harmed."""
 
-import dataclasses
 import errno
 import json
 import os
@@ -21,7 +20,7 @@ from promolab.report.running import redaction
 from promolab.report.running.run import run_report
 from promolab.report.running.run_start import InputFiles
 from tests.refused import spoilt
-from tests.report.conftest import load_toy, notebook
+from tests.report.conftest import notebook, toy_shop
 
 WEEK = "2017-W44"
 SECRET = "pä:ss/w0rd'7"
@@ -81,7 +80,7 @@ def load_with_files(source, *, settings=None, threads=None):
     """Load the toy shop, from a folder with an ``events.csv``."""
     found = Path(source) / "events.csv"
     files = (found,) if found.exists() else ()
-    return dataclasses.replace(load_toy(source), files=files)
+    return toy_shop(files=files)
 
 
 @pytest.fixture(scope="session")
@@ -301,10 +300,9 @@ def test_plain_words_stay_on_a_page():
 def test_data_that_changed_while_a_run_waited_are_read_again(make, shop, tmp_path, monkeypatch):
     read = []
 
-    def load(source, **options):
+    def load(*_, **__):
         read.append((shop / "events.csv").read_text())
-        fingerprints = {"e": str(len(read))}
-        return dataclasses.replace(load_with_files(source), fingerprints=fingerprints)
+        return toy_shop(files=(shop / "events.csv",), fingerprints={"e": str(len(read))})
 
     @contextmanager
     def locked(_, week, *, wait, say):

@@ -1,11 +1,7 @@
 """Many weeks: resumed, passed over, and not kept by one that fails."""
 
 import json
-import os
-import re
 import shutil
-import signal
-import subprocess
 from dataclasses import replace
 
 import pytest
@@ -16,29 +12,6 @@ from promolab.report.running.many_weeks import Backfilled, backfill
 from promolab.weeks import Week
 from tests.refused import refused
 from tests.report.running.test_releases import release
-
-
-def lines(text):
-    return [re.sub(r"in \d+ s", "in 1 s", line) for line in text.splitlines()]
-
-
-def test_a_backfill_that_is_killed_goes_on_where_it_was(toy_command_here, tmp_path):
-    command, environment = toy_command_here
-    out = tmp_path / "out"
-    call = [*command[:-1], "backfill", "--from", "2017-W44", "--to", "2017-W45", "--out", str(out)]
-    first = subprocess.Popen(
-        call, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
-    assert lines(first.stdout.readline()) == ["2017-W44 made in 1 s"]
-    os.killpg(first.pid, signal.SIGKILL)
-    first.wait()
-    first.stdout.close()
-    made = (out / "2017-W44" / "manifest.json").read_bytes()
-    again = subprocess.run(call, env=environment, capture_output=True, text=True)
-    assert again.returncode == 0, again.stderr
-    assert lines(again.stdout) == ["2017-W44 there already", "2017-W45 made in 1 s"]
-    assert (out / "2017-W44" / "manifest.json").read_bytes() == made
-    assert os.readlink(out / "latest") == "2017-W45" and not list(out.glob(".staging-*"))
 
 
 @pytest.fixture
@@ -82,6 +55,9 @@ def test_a_released_week_is_passed_over_and_a_failed_one_keeps_none(quick, plann
     assert done[3].line() == "2017-W44 left as it is (its plan is released)"
     assert "failed · step 01_data" in (out / "index.html").read_text()
     assert {p: p.read_bytes() for p in released.rglob("*") if p.is_file()} == before
+    # A call that was killed goes on where it was: what it made is there.
+    again = fill("2017-W42", "2017-W43", out)
+    assert [week.outcome for week in again] == ["there already"] * 2 and len(made) == 2
 
 
 def test_weeks_that_are_none_are_refused_before_any_is_made(quick, tmp_path):

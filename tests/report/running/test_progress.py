@@ -10,7 +10,7 @@ import pytest
 
 from promolab.errors import StepError
 from promolab.report.running.run import Progress, notify, say
-from tests.report.conftest import ToySettings, ToyShop
+from tests.report.conftest import toy_shop
 
 NOTE = "import json, sys; open(sys.argv[1], 'a').write(json.dumps(sys.argv[2:]) + chr(10))"
 
@@ -46,7 +46,7 @@ def told(monkeypatch, toy_here, tmp_path):
     """Let the toy shop name a command for both; return what it was told."""
     path = tmp_path / "noted"
     commands = {"on_success": [*noting(path), "yes"], "on_failure": [*noting(path), "no"]}
-    shop = ToyShop(ToySettings(operations={"notify": commands}))
+    shop = toy_shop(operations={"notify": commands})
     monkeypatch.setattr("promolab.sources.load_shop", lambda *_, **__: shop)
     return path
 

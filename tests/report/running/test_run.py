@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import nbformat
@@ -26,7 +27,7 @@ from promolab.report.running.run_start import (
 )
 from promolab.weeks import Week
 from tests.refused import refused, spoilt
-from tests.report.conftest import ToyShop, load_toy
+from tests.report.conftest import load_toy, toy_shop
 
 WEEK = "2017-W44"
 
@@ -126,8 +127,7 @@ def test_no_folder_to_write_to_and_data_that_cannot_be_used_are_refused(toy, tmp
     refused("cannot be written", toy, taken / "below")
     refused("cannot be written", toy, "/proc/promolab")
     assert taken.read_text() == "mine"
-    shop = ToyShop(usable=False)
-    monkeypatch.setattr("promolab.sources.load_shop", lambda *_, **__: shop)
+    monkeypatch.setattr("promolab.sources.load_shop", lambda *_, **__: toy_shop(usable=False))
     spoilt("events is empty", toy, tmp_path / "out")
 
 
@@ -171,16 +171,27 @@ def test_bad_data_found_by_a_notebook_are_the_callers_to_mend(toy_here, tmp_path
 def test_a_kernel_that_dies_and_a_cell_that_hangs_fail_the_step(toy, tmp_path):
     with pytest.raises(StepError, match="step 01_data: its kernel died"):
         toy(tmp_path / "out", parameters={"mood": "die"})
-    with pytest.raises(StepError, match="01_data: a cell took more than 3 seconds"):
-        toy(tmp_path / "out", parameters={"mood": "hang"}, timeout=3)
+    with pytest.raises(StepError, match="01_data: a cell took more than 1 second"):
+        toy(tmp_path / "out", parameters={"mood": "hang"}, timeout=1)
     assert visible(tmp_path / "out") == ["index.html"]
     assert "failed · step 01_data: a cell took" in (tmp_path / "out" / "index.html").read_text()
 
 
-def test_sigterm_leaves_no_staging_folder(toy_command, tmp_path):
-    command, environment = toy_command
+COMMAND = """
+import sys, promolab.sources, promolab.report.running.run_start as run
+from pathlib import Path
+from promolab.cli import main
+from tests.report.conftest import load_toy
+promolab.sources.load_shop = load_toy
+run.find_notebooks = lambda: Path(sys.argv[1])
+sys.exit(main(["report", "-p", "mood=hang", "--out", sys.argv[2]]))
+"""
+
+
+def test_sigterm_leaves_no_staging_folder(notebooks, repository, tmp_path):
     out = tmp_path / "out"
-    line, pipe = [*command, "--out", str(out), "-p", "mood=hang"], subprocess.PIPE
+    environment = os.environ | {"PYTHONPATH": str(repository), "TMPDIR": str(tmp_path)}
+    line, pipe = [sys.executable, "-c", COMMAND, str(notebooks), str(out)], subprocess.PIPE
     process = subprocess.Popen(line, env=environment, stderr=pipe, text=True)
     until = time.monotonic() + 300
     while not list(out.glob(".staging-*/hanging")):
