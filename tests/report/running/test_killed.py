@@ -12,8 +12,10 @@ DRIVER = """
 import json, os, random, signal, sys, time, traceback
 import duckdb, IPython.core.formatters, matplotlib.pyplot, nbconvert, nbformat, pandas, papermill
 import papermill.iorw, papermill.parameterize, pyarrow.parquet
+# What each run would import anew.
+import mistune, PIL.Image, promolab.simulated, pygments.lexers, pyarrow.dataset
 from pathlib import Path
-import promolab.sources
+import promolab.sources.opening
 from promolab.loop import Ledger, keep_ledger
 from promolab.report.running.page import render_page
 from promolab.report.running.run import run_report
