@@ -25,11 +25,7 @@ ONE = "{t} WHERE promotion_id::VARCHAR = '26'"
     ("table", "query", "words"),
     [
         ("events", "* EXCLUDE (kind), kind AS kinds {t}", "events|did you mean 'kinds'"),
-        ("promotions", "* EXCLUDE (ends_at) {t}", "promotions|ends_at"),
         ("events", "* REPLACE ('much' AS amount) {t}", "amount|no number"),
-        ("events", "* REPLACE (customer_id::DOUBLE AS customer_id) {t}", "customer_id"),
-        ("events", "* {t} LIMIT 0", "events"),
-        ("events", "* REPLACE (-1.0 AS quantity) {t}", "events"),
         # A promotion without what its kind needs, or with what it cannot have.
         ("promotions", f"*, 40.0 AS discount_rate {ONE}", "26: discount_rate = 40|0.4, not 40"),
         ("promotions", f"*, 50.0 AS threshold {ONE}", "promotion 26|reduction or discount_rate"),

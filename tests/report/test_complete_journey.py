@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from promolab.cleaning.quarantine import with_flags
 from promolab.metrics import roc
 from promolab.sources import load_shop
 from tests.page_policy import text_of
@@ -101,12 +100,6 @@ def test_rows_in_are_rows_dated_later_kept_and_quarantined(metrics, tables, shop
             ts = shop.tables[name].ts
             assert later == int(shop.tables[name].filter(ts >= moment).count().execute()) > 0
         assert rows["rows_quarantined"] == (tables["quarantine"]["table"] == name).sum()
-
-
-def test_the_grocer_states_its_limit_and_its_fuel_stays_what_it_was(shop):
-    assert shop.settings.odd_quantity == 100
-    flagged = with_flags(shop.events.select("customer_id", "ts", "kind", "quantity"), shop)
-    assert int(flagged.filter(flagged.flags.contains("odd_unit")).count().execute()) == 13_510
 
 
 def test_no_page_says_nonsense(journey_report):

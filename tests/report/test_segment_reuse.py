@@ -102,7 +102,18 @@ def test_a_rerun_uses_what_its_own_week_records(tmp_path, w43):
     assert first.segmenter.profile().summary() != "" and first.made_in == again.made_in
 
 
-def test_made_anew_when_asked(tmp_path, w43):
+def test_made_anew_when_asked_or_of_another_method_or_without_its_features(tmp_path, w43):
+    run = staged(tmp_path, "2017-W44")
+    found = reused(run, customers(), method="rfm")
+    assert found.segmenter.method == "rfm" and not (run.path / MODEL_FILE).exists()
+    assert OTHER.format("2017-W43") in found.summary()
+    other = Segmenter(columns=["recency_days", "orders"], bootstraps=2)
+    found = reuse_segments(run, other, customers())
+    assert not found.is_carried and OTHER.format("2017-W43") in found.summary()
+    bare = customers()[["customer_id", "orders", "recency_days", "amount"]]
+    found = reused(run, bare.assign(price_level=np.linspace(0, 1, 240)))
+    assert not found.is_carried and not found.migration.same_fit
+    assert "2 of the 3 that the segments look at" in found.summary()
     same, _, _ = make(tmp_path, "2017-W44", k=3)
     assert same.is_carried
     other, migration, text = make(tmp_path, "2017-W45", k=4)
@@ -110,6 +121,9 @@ def test_made_anew_when_asked(tmp_path, w43):
     assert not migration.same_fit and "made anew since" in migration.summary()
     again, _, text = make(tmp_path, "2017-W46", k=4, refit=True)
     assert not again.is_carried and text == "Segments fitted on this week's customers."
+    make(tmp_path / "alone", "2017-W43", customers().head(2))  # of a single segment
+    found = reused(staged(tmp_path / "alone", "2017-W44"), customers())
+    assert not found.is_carried and found.segmenter.k_ >= 3
 
 
 def test_a_damaged_file_is_passed_over_and_named(tmp_path):
@@ -122,21 +136,6 @@ def test_a_damaged_file_is_passed_over_and_named(tmp_path):
     assert str(tmp_path) not in text
 
 
-def test_features_that_are_gone_ask_for_a_new_fit(tmp_path, w43):
-    run = staged(tmp_path, "2017-W44")
-    bare = customers()[["customer_id", "orders", "recency_days", "amount"]]
-    found = reused(run, bare.assign(price_level=np.linspace(0, 1, 240)))
-    assert not found.is_carried
-    assert "2 of the 3 that the segments look at" in found.summary()
-    assert found.migration is not None and not found.migration.same_fit
-
-
-def test_a_single_segment_is_not_carried_on(tmp_path):
-    make(tmp_path, "2017-W43", customers().head(2))
-    found = reused(staged(tmp_path, "2017-W44"), customers())
-    assert not found.is_carried and found.segmenter.k_ >= 3
-
-
 def test_nobody_has_bought(tmp_path, w43):
     nobody = customers().assign(orders=0)
     for k in (0, 3):
@@ -146,14 +145,3 @@ def test_nobody_has_bought(tmp_path, w43):
     assert "No customer has bought" in fresh.summary()
     assert fresh.moves().empty and list(fresh.moves())[:2] == ["before", "now"]
     fresh.record()
-
-
-def test_another_method_is_made_anew(tmp_path, w43):
-    run = staged(tmp_path, "2017-W44")
-    found = reused(run, customers(), method="rfm")
-    assert found.segmenter.method == "rfm" and not (run.path / MODEL_FILE).exists()
-    assert OTHER.format("2017-W43") in found.summary()
-    found.record()
-    other = Segmenter(columns=["recency_days", "orders"], bootstraps=2)
-    again = reuse_segments(run, other, customers())
-    assert not again.is_carried and OTHER.format("2017-W43") in again.summary()

@@ -27,12 +27,6 @@ from tests.report.conftest import ended, notebook
 from tests.report.running.test_run import files
 
 WEEK = "2017-W44"
-PARAMETERS = """\
-week = "2017-W44"
-seed = 0
-folder = "."
-mood = "calm"  # calm or fail
-"""
 START = """\
 import os, pathlib, time
 from promolab.folder.run_folder import open_run
@@ -91,7 +85,7 @@ def forked(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("03_right", half("right", "left"), right),
         ("09_last", LAST, ""),
     ):
-        one = notebook(f"# {stem}", f"{START}--\n{code}", PARAMETERS, needs)
+        one = notebook(f"# {stem}", f"{START}--\n{code}", needs=needs)
         nbformat.write(one, folder / f"{stem}.ipynb")
     return folder
 
@@ -139,18 +133,26 @@ def test_a_step_that_fails_ends_the_other_and_what_follows_never_begins(toy, mee
     assert ended(int((meeting / "right").read_text()))
     (kept,) = (meeting / "out" / ".failed" / WEEK).iterdir()
     assert str(kept) in str(error.value) and "KeyError" in kept.read_text()
-    assert not list((meeting / "out").glob(".staging-*"))
 
 
-def step(stem: str, reads: str = "", writes: str = "") -> SimpleNamespace:
-    return SimpleNamespace(stem=stem, needs=Needs(tuple(reads.split()), tuple(writes.split())))
-
-
-STEPS = [step("a", "", "x/*"), step("b", "x/1", "y"), step("c", "y"), step("d", "x/*", "z")]
+STEPS = [
+    SimpleNamespace(stem=stem, needs=Needs(tuple(reads.split()), tuple(writes.split())))
+    for stem, reads, writes in (
+        ("a", "", "x/*"),
+        ("b", "x/1", "y"),
+        ("c", "y", ""),
+        ("d", "x/*", "z"),
+    )
+]
 
 
 def test_what_reads_waits_for_what_writes_as_the_table_of_a_notebook_says():
     assert waits_for(STEPS) == {"a": frozenset(), "b": {"a"}, "c": {"b"}, "d": {"a"}}
+    waits = waits_for(read_steps(find_notebooks()))  # segments and responses not for each other
+    assert waits["04_response"] == {"01_data"} and waits["03_segments"] == {
+        "01_data",
+        "02_customers",
+    }
     assert Needs(writes=("y",)).must_follow(Needs(reads=("y",)))
     assert Needs(writes=("m/*",)).must_follow(Needs(writes=("m/a",)))
     assert not Needs(writes=("m/b",)).must_follow(Needs(writes=("m/a",)))
@@ -159,11 +161,10 @@ def test_what_reads_waits_for_what_writes_as_the_table_of_a_notebook_says():
     assert read_needs(notebook("x", "1", needs=text)) == Needs(
         ("shop/*",), ("tables/a.parquet", "c.bin", "metrics.json/b")
     )
-    assert read_needs(notebook("x", "1", needs=table("`metrics.json`", ""))).reads == (
-        "metrics.json/*",
-    )
-    assert read_needs(notebook("x", "1")) == EVERYTHING
-    assert read_needs(notebook("x", "1", needs="| reads | writes |\n|---|---|")) == EVERYTHING
+    every = read_needs(notebook("x", "1", needs=table("`metrics.json`", "")))
+    assert every.reads == ("metrics.json/*",)
+    for needs in ("", "| reads | writes |\n|---|---|"):
+        assert read_needs(notebook("x", "1", needs=needs)) == EVERYTHING
 
 
 @pytest.mark.parametrize(("workers", "room"), [(1, True), (2, False)])
@@ -258,9 +259,3 @@ def test_the_tables_of_the_notebooks_are_true(made):
         lost = [name for name in used if not Needs((name,)).must_follow(Needs((), stated))]
         idle = [one for one in stated if not Needs((one,)).must_follow(Needs((), tuple(used)))]
         assert (lost, idle) == ([], []), f"{way}: not in the table, and not in the code"
-
-
-def test_segments_and_responses_do_not_wait_for_each_other():
-    waits = waits_for(read_steps(find_notebooks()))
-    assert waits["04_response"] == {"01_data"}
-    assert waits["03_segments"] == {"01_data", "02_customers"}

@@ -79,7 +79,9 @@ def test_a_page_before_the_plan_counts_no_contacts_and_says_when_lists_differ_li
     assert "One coupon, k, stands on 100 % of the lists: they differ little." in told
 
 
-def test_where_own_purchases_ranked_better_they_rank_and_that_is_said(coupons, tmp_path, week):
+def test_where_own_purchases_ranked_better_they_rank_and_that_is_said(
+    coupons, tmp_path, week, monkeypatch
+):
     # What customers take is what they bought before; a type that misleads is learned from noise.
     rng = np.random.default_rng(3)
     products = coupons["products"].assign(category=rng.permutation(coupons["products"]["category"]))
@@ -103,9 +105,6 @@ def test_where_own_purchases_ranked_better_they_rank_and_that_is_said(coupons, t
     assert "which are used instead" in PastOffers(worse, 10).summary()
     even = worse.assign(ndcg=0.5 + 0.2 * (ranked["customer_id"] % 2) - 0.1)
     assert not PastOffers(even, 10).own_better
-
-
-def test_the_week_ranks_by_own_purchases_where_these_did_better(coupons, tmp_path, monkeypatch):
     monkeypatch.setattr(PastOffers, "own_better", True)
     found = week_offers(run_of(tmp_path, ["P4"]), of_all(coupons), most=5)
     assert found.offers[0].own and found.to_dict()["P4"]["by_own"]

@@ -9,6 +9,7 @@ from promolab import widgets
 from promolab.folder import RunFolder, read_json, write_json
 from promolab.language import speaking
 from promolab.weeks import Week
+from promolab.widgets import grouping
 from tests.widgets.designed import designed
 from tests.widgets.explored import WEEK
 from tests.wording_lint import english_left
@@ -25,18 +26,16 @@ def said(page: str) -> list[str]:
     return [html.unescape(text) for text in texts if text.strip()]
 
 
-def test_explorers_without_a_week_speak_chinese_throughout() -> None:
+def test_explorers_speak_chinese_where_the_week_or_who_opens_them_does(a_copy, monkeypatch) -> None:
+    monkeypatch.setattr(grouping, "NUMBERS", range(4, 6))
     with speaking("zh"):
         experiment = widgets.experiment(rate=0.05)
         experiment.move(days=14)
         design = widgets.promotion_design(**designed())
-    # In the language they were opened in; a design's parts, which stand last, are named elsewhere.
+    # A design's parts, which stand last, are named elsewhere.
     page = experiment.static().text + design.static().text.rpartition("<figure")[0]
     assert page.count("<figure") > 2 and 'role="alert"' not in page
     assert [text for text in said(page) if english_left(text, NAMES)] == []
-
-
-def test_explorers_of_a_chinese_week_speak_chinese(a_copy) -> None:
     run = RunFolder(a_copy / WEEK, Week.parse(WEEK))
     manifest = read_json(run.path / "manifest.json")
     manifest["parameters"]["lang"] = "zh"

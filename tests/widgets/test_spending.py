@@ -66,10 +66,8 @@ def test_a_week_is_explored_as_it_was_planned(explored_week):
 def test_what_cannot_be_explored_is_refused_in_a_sentence(a_copy):
     run = RunFolder(a_copy / WEEK, Week.parse(WEEK))
     told = {key: value for key, value in run.metrics["policy"].items() if key != "sent"}
-    for policy, says in (
-        (told, "does not hold 'sent': an earlier promolab made it"),
-        ({"by_effect": False}, "ranked by response"),
-    ):
+    earlier = "does not hold 'sent': an earlier promolab made it"
+    for policy, says in ((told, earlier), ({"by_effect": False}, "ranked by response")):
         run.record("policy", None)
         run.record("policy", policy)
         refused(says, widgets.budget, run)

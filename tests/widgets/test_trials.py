@@ -1,11 +1,10 @@
 """Experiment: the figures are those of `promolab.plan_experiment`."""
 
 import pandas as pd
-import pytest
 
 import promolab
 from promolab import widgets
-from promolab.errors import InputError
+from tests.refused import refused
 
 
 def test_a_move_gives_the_plan_of_the_library_and_arms_share_the_level():
@@ -26,5 +25,4 @@ def test_the_baseline_is_taken_from_a_table_and_what_cannot_be_is_a_sentence():
     assert made.state.baseline == 0.25 and "CUPED" in made.move(lift=0.1).text
     made = widgets.experiment(rate=0.6)
     assert "a share lies between 0 and 1" in made.move(lift=0.9).text
-    with pytest.raises(InputError):
-        widgets.experiment(mean=40)
+    refused("sd", widgets.experiment, mean=40)

@@ -32,30 +32,28 @@ def test_the_kernels_of_a_killed_run_end(tmp_path):
     assert ended(int(killed.stdout), within=60)
 
 
-def test_a_kernel_that_was_killed_is_over_and_another_one_starts(tmp_path):
-    warm = WarmProcess({"IPYTHONDIR": str(tmp_path)})
+def test_a_kernel_that_was_killed_is_over_and_another_one_starts(warm, tmp_path):
     command = [".", "-m", "ipykernel_launcher", "-f", str(tmp_path / "connection.json")]
-    try:
-        for _ in range(2):
-            kernel = warm.fork(command, str(tmp_path), dict(os.environ))
-            assert kernel.poll() is None
-            kernel.kill()
-            assert kernel.wait() == 1 and kernel.poll() == 1
-            kernel.terminate()  # nobody is there any more
-    finally:
-        warm.close()
-    with pytest.raises(OSError):
-        warm.fork(command, str(tmp_path), dict(os.environ))
+    for _ in range(2):
+        kernel = warm().fork(command, str(tmp_path), dict(os.environ))
+        assert kernel.poll() is None
+        kernel.kill()
+        assert kernel.wait() == 1 and kernel.poll() == 1
+        kernel.terminate()  # nobody is there any more
 
 
 def test_a_report_is_made_where_the_warm_process_is_gone(toy, tmp_path, monkeypatch):
     asked = []
 
-    def gone(self, command, *_):
-        asked.append(command)
-        raise OSError("gone")
+    class Gone(WarmProcess):
+        def __init__(self, *given):
+            super().__init__(*given)
+            self._process.kill()
 
-    monkeypatch.setattr("promolab.report.running.execute.WORTH_WARMING", 1)
-    monkeypatch.setattr(WarmProcess, "fork", gone)
+        def fork(self, *given):
+            asked.append(given)
+            return super().fork(*given)
+
+    monkeypatch.setattr("promolab.report.running.execute.WarmProcess", Gone)
     assert toy(tmp_path / "out", week="2017-W44").exists()
     assert len(asked) == 2

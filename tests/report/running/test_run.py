@@ -21,6 +21,7 @@ from promolab.loop.ledger import Ledger
 from promolab.report.running.run import present, run_report
 from promolab.report.running.run_start import (
     check_plan_parameters,
+    check_uplift_parameters,
     checked_call,
     located,
     request_of,
@@ -207,28 +208,24 @@ def test_sigterm_leaves_no_staging_folder(notebooks, repository, tmp_path):
     assert visible(out) == [] and not list(out.glob(".staging-*"))
 
 
-def test_what_no_plan_can_have_is_refused_before_anything_is_run(small_shop, tmp_path):
+def test_what_no_plan_or_effect_can_have_is_refused_before_anything_is_run(small_shop, tmp_path):
     for name, value in (
         *(("holdout", 0.0), ("holdout", 1.0), ("holdout", -0.1), ("standing_holdout", 1.0)),
         *(("lead_days", -1), ("list_size", -5), ("budget", -1), ("budget", "much")),
         ("constraints", "/nowhere/limits.csv"),
     ):
         refused(name, check_plan_parameters, {name: value})
+    for name, given, message in (
+        ("kind", "drr", "kind = 'drr' is unknown; did you mean 'dr'"),
+        ("learner", "lineal", "did you mean 'linear'"),
+        ("horizon_days", -1, "horizon_days = -1"),
+        ("experiment", "/nowhere/mail.csv", "there is no such file; give a csv"),
+        ("outcomes", "spend", "give it with -p experiment=FILE"),
+    ):
+        refused(message, check_uplift_parameters, {name: given})
     early = {"parameters": {"lead_days": "900"}}
     refused("900 leads to before the data", run_report, small_shop, WEEK, tmp_path, **early)
     assert not [path for path in tmp_path.iterdir() if not path.name.startswith(".")]
-
-
-def test_what_no_effect_can_be_learned_with_is_refused_before_anything_is_run(capsys, tmp_path):
-    for parameter, message in [
-        ("kind=drr", "kind = 'drr' is unknown; did you mean 'dr'"),
-        ("learner=lineal", "did you mean 'linear'"),
-        ("horizon_days=-1", "horizon_days = -1"),
-        ("experiment=/nowhere/mail.csv", "there is no such file; give a csv"),
-        ("outcomes=spend", "give it with -p experiment=FILE"),
-    ]:
-        assert cli.main(["report", "--out", str(tmp_path / "out"), "-p", parameter]) == 2
-        assert message in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
 def test_an_experiments_file_is_told_by_its_content(monkeypatch, tmp_path):
