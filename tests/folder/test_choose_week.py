@@ -44,11 +44,16 @@ def test_a_live_source_means_the_current_week_and_settings_that_of_one_that_is_n
         assert chosen(daily("2021-03-16"), lead_days=lead_days) == ("2021-W11", latest)
 
 
-def test_one_event_far_ahead_makes_no_source_old_or_live():
+def test_one_event_far_ahead_makes_no_source_old_or_live_and_weeks_outside_are_refused():
     days, ahead = list(pd.date_range("2021-01-01", "2021-03-16")), pd.Timestamp("2031-01-01")
     assert chosen(of_days([*days, ahead]))[0] == "2021-W11"
     for few in (days[:40], [pd.Timestamp("2029-01-01")]):
         assert chosen(of_days([*few, ahead]))[0] == "2031-W01"
+    weeks = Weeks.of(of_days(days), NOW)
+    assert weeks.chosen(Week(2021, 5)) == Week(2021, 5)
+    refused("2021-W12 begins after the data end", weeks.chosen, Week(2021, 12))
+    refused("2020-W53 begins before the data do", weeks.chosen, Week(2020, 53))
+    spoilt("no week begins after the first event", Weeks.of, daily("2021-01-06", "2021-01-05"), NOW)
 
 
 @pytest.mark.parametrize(
@@ -67,14 +72,6 @@ def test_data_that_end_on_a_sunday_allow_the_monday_after(last, zone, latest):
     assert str(weeks.latest) == latest
     assert weeks.chosen(Week.parse(latest)) == weeks.latest
     assert weeks.default == weeks.latest  # an export is made to plan what comes next
-
-
-def test_weeks_outside_are_refused():
-    weeks = Weeks.of(daily("2021-03-16"), NOW)
-    assert weeks.chosen(Week(2021, 5)) == Week(2021, 5)
-    refused("2021-W12 begins after the data end", weeks.chosen, Week(2021, 12))
-    refused("2020-W53 begins before the data do", weeks.chosen, Week(2020, 53))
-    spoilt("no week begins after the first event", Weeks.of, daily("2021-01-06", "2021-01-05"), NOW)
 
 
 @pytest.fixture

@@ -12,7 +12,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.folder import ReportsFolder, RunFolder, check_codes, codes, ensure_key, note_drawn
+from promolab.folder import (
+    ReportsFolder,
+    RunFolder,
+    check_codes,
+    codes,
+    ensure_key,
+    note_drawn,
+    pseudonyms,
+)
 from promolab.loop import release_week
 from promolab.loop.week_plans import plan_files
 from promolab.report.running import PAGES
@@ -49,11 +57,9 @@ def guessed_keys(manifest):
     """Return keys that an attacker would try: of each field, of groups of fields, of all of it."""
     fields, inputs = sorted(set(leaves(manifest))), manifest["inputs"]
     groups = ["".join(inputs.values()), json.dumps(manifest, sort_keys=True), json.dumps(inputs)]
-    groups += [f"{a} {b}" for a, b in product(fields, fields)]
-    keys = set()
+    keys = {computable_key(f"{a} {b}") for a, b in product(fields, fields)}
     for text in ["", "promolab", "promolab pseudonym key", *fields, *groups]:
-        raw = text.encode()
-        digest = hashlib.sha256(raw)
+        raw, digest = text.encode(), hashlib.sha256(text.encode())
         keys |= {raw, digest.digest(), digest.hexdigest().encode(), computable_key(text)}
         if re.fullmatch(r"([0-9a-f]{2})+", text):
             keys.add(bytes.fromhex(text))
@@ -115,7 +121,7 @@ def test_a_key_that_was_removed_is_made_anew_and_drafts_are_to_be_made_again(
     assert ensure_key(reports) == [] and (old / ".key").read_bytes() == key
 
 
-def test_codes_are_stable_distinct_and_those_of_rfc_2104(tmp_path):
+def test_codes_are_stable_distinct_and_those_of_rfc_2104_and_keys_random(tmp_path, monkeypatch):
     ensure_key(folder(tmp_path).reports)
     run, later = folder(tmp_path), folder(tmp_path, "2017-W45")
     shown = run.pseudonym(np.arange(100_000))
@@ -124,20 +130,21 @@ def test_codes_are_stable_distinct_and_those_of_rfc_2104(tmp_path):
     assert later.pseudonym([5, 3, 5]).tolist() == [shown[5], shown[3], shown[5]]
     assert run.pseudonym(pd.Series([5.0, None]).astype("Int64"))[1] == ""
     assert run.pseudonym(["ü", None]).tolist()[1] == ""
-    assert stat.S_IMODE((tmp_path / ".key").stat().st_mode) == 0o600
+    # Keys are random, also those of scratch folders.
+    scratch = folder(tmp_path / "scratch")
+    assert scratch.pseudonym([1])[0] == scratch.pseudonym([1])[0] != shown[1]
+    assert ensure_key(scratch.reports) == []
+    paths = (tmp_path / ".key", scratch.path / ".key", scratch.reports.path / ".key")
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in paths)
+    assert [len(key.read_bytes()) for key in (paths[0], paths[2])] == [32, 32]
+    with monkeypatch.context() as patch:  # a collision lengthens the codes
+        patch.setattr(pseudonyms, "_CODE_LENGTH", 1)
+        longer = scratch.pseudonym(range(500))
+    assert len(set(longer)) == 500 and len({len(code) for code in longer}) == 1
     # RFC 4231, test case 2: key "Jefe", data "what do ya want for nothing?".
     digest = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
     expected = base64.b32encode(bytes.fromhex(digest)).decode()[:10]
     assert codes(b"Jefe", ["what do ya want for nothing?"]) == [f"C-{expected}"]
-
-
-def test_keys_are_random_also_those_of_scratch_folders(tmp_path):
-    one, other = folder(tmp_path / "a"), folder(tmp_path / "b")
-    assert one.pseudonym([1])[0] == one.pseudonym([1])[0] != other.pseudonym([1])[0]
-    assert stat.S_IMODE((one.path / ".key").stat().st_mode) == 0o600
-    assert ensure_key(one.reports) == ensure_key(other.reports) == []
-    keys = {(each.reports.path / ".key").read_bytes() for each in (one, other)}
-    assert len(keys) == 2 and {len(key) for key in keys} == {32}
 
 
 @pytest.fixture
@@ -151,7 +158,9 @@ def stated(monkeypatch):
     return state
 
 
-def test_a_stated_secret_gives_equal_codes_in_all_folders(stated, tmp_path):
+def test_a_stated_secret_gives_equal_codes_in_all_folders_and_another_is_refused(
+    toy_here, stated, tmp_path
+):
     (tmp_path / "secret").write_text("a long and stated secret\n")
     shown: list[list[str]] = []
     for how in (("a long and stated secret", ""), ("", tmp_path / "secret"), ("another", "")):
@@ -162,6 +171,10 @@ def test_a_stated_secret_gives_equal_codes_in_all_folders(stated, tmp_path):
         assert ensure_key(run.reports) == []
         shown.append(run.pseudonym([1, 2]).tolist())
     assert shown[0] == shown[1] and not {*shown[0]} & {*shown[2]}
+    stated("a long and stated secret with a slip")
+    refused(r"\.key is not made from .* PROMOLAB_KEY states.*remove", toy_here, tmp_path / "0")
+    stated("x", "y")
+    refused("both state the secret", ensure_key, ReportsFolder(tmp_path))
 
 
 def test_the_secret_is_written_nowhere_and_files_with_ids_are_closed(published, planned):
@@ -175,14 +188,3 @@ def test_the_secret_is_written_nowhere_and_files_with_ids_are_closed(published, 
         for path in (week / name, *inside):
             assert stat.S_IMODE(path.stat().st_mode) == (0o750 if path.is_dir() else 0o640), path
     assert (week / "index.html").stat().st_mode & 0o004
-
-
-def test_another_secret_than_the_folders_is_refused(toy_here, stated, tmp_path):
-    stated("a long and stated secret")
-    ensure_key(ReportsFolder(tmp_path))
-    stated("a long and stated secret with a slip")
-    refused(r"\.key is not made from .* PROMOLAB_KEY states.*remove", toy_here, tmp_path)
-    stated("x", "y")
-    refused("both state the secret", ensure_key, ReportsFolder(tmp_path))
-    stated(file=tmp_path / "none")
-    refused(r"PROMOLAB_KEY_FILE = .*none cannot be read", ensure_key, ReportsFolder(tmp_path))

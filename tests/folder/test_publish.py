@@ -2,14 +2,13 @@
 
 import os
 import signal
-import subprocess
-import sys
 import tempfile
 from contextlib import ExitStack
 from threading import Timer
 
 import pytest
 
+from promolab import cli
 from promolab.errors import StepError
 from promolab.folder import ReportsFolder, reports_folder, write_json
 from promolab.folder.files import exchange
@@ -117,6 +116,17 @@ def test_two_runs_do_not_write_at_once_and_one_says_once_whom_it_waits_for(tmp_p
     assert said[0].endswith("UTC, week 2017-W44); waiting until it is done")
 
 
+def forked(act):
+    """Let another process act, and return how it ended."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            act()
+        finally:
+            os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
 def test_a_killed_run_leaves_nothing_once_the_next_one_has_begun_even_if_that_fails(
     tmp_path, monkeypatch
 ):
@@ -124,25 +134,19 @@ def test_a_killed_run_leaves_nothing_once_the_next_one_has_begun_even_if_that_fa
     for folder in (out, temporary):
         folder.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
-    pid = os.fork()
-    if pid == 0:
-        try:
-            with ReportsFolder(out).locked(), ReportsFolder(out).staging(WEEK), kernels():
-                os.kill(os.getpid(), signal.SIGKILL)
-        finally:
-            os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == -signal.SIGKILL
+
+    def killed():
+        with ReportsFolder(out).locked(), ReportsFolder(out).staging(WEEK), kernels():
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    assert forked(killed) == -signal.SIGKILL
     assert list(temporary.rglob("kernels-*")) and list(out.glob(".staging-*"))
     assert "process" in (out / ".lock").read_text()
     with ReportsFolder(out).locked(wait=0):
         pass  # its lock is free
-    call = [sys.executable, "-m", "promolab.cli", "report", "--source", "none", "--out", str(out)]
-    environment = os.environ | {"TMPDIR": str(temporary)}
-    failed = subprocess.run(call, env=environment, capture_output=True, text=True)
-    assert failed.returncode == 2 and "there is no source 'none'" in failed.stderr
-    assert not list(out.glob(".staging-*"))
-    folders = [path.name for path in temporary.rglob("*") if path.is_dir()]
-    assert folders == [f"promolab-{os.getuid()}"]
+    failed = ["report", "--source", "none", "--out", str(out)]
+    assert forked(lambda: os._exit(cli.main(failed))) == 2
+    assert not list(out.glob(".staging-*")) and not list(temporary.rglob("kernels-*"))
 
 
 def test_staging_goes_whatever_happens_and_a_week_that_is_a_file_is_refused(tmp_path):

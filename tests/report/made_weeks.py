@@ -121,19 +121,15 @@ class MadeShop:
         week = self.week(number)
         same = (number, lead_days, self.limits, self.more, *sorted(options.items()))
         beside = {read_json(path)["state"] for path in self.out.glob("*/manifest.json")}
-        if beside <= {"draft"}:
-            if same not in self._cut:
-                self._cut[same] = Path(tempfile.mkdtemp(dir=self.root.parent)) / str(week)
-                shutil.copytree(self._drafted(number, lead_days, options).path, self._cut[same])
-            return self._copied(self._cut[same], week)
-        return self._drafted(number, lead_days, options)
-
-    def _copied(self, made: Path, week: Week) -> RunFolder:
-        """Copy a draft into the reports folder, as if it were made of this shop's tables."""
+        if not beside <= {"draft"}:
+            return self._drafted(number, lead_days, options)
+        if same not in self._cut:
+            self._cut[same] = Path(tempfile.mkdtemp(dir=self.root.parent)) / str(week)
+            shutil.copytree(self._drafted(number, lead_days, options).path, self._cut[same])
         target = self.out / str(week)
         shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(made, target)
-        manifest = read_json(target / "manifest.json")
+        shutil.copytree(self._cut[same], target)
+        manifest = read_json(target / "manifest.json")  # as if it were made of this shop's tables
         manifest["parameters"]["source"] = str(self.source)
         write_json(target / "manifest.json", manifest)
         return RunFolder(target, week)

@@ -94,10 +94,9 @@ RULE = "They come more often than others: test asking nothing of them."
 def test_the_next_test_of_who_is_on_the_list_is_made_from_the_plan(run) -> None:
     sizes = [*"ABCD"]  # segments of 100 customers each
     (run.path / "tables").mkdir()
-    rows = pd.DataFrame({"segment": sizes, "customers": 100, "contacts": 0})
     figures = ("share_customers", "share_sales", "response_rate", "click_rate")
-    for name in [f"{name}{end}" for name in figures for end in ("", "_low", "_high")]:
-        rows[name] = 0.25
+    told = dict.fromkeys([f"{n}{end}" for n in figures for end in ("", "_low", "_high")], 0.25)
+    rows = pd.DataFrame({"segment": sizes, "customers": 100, "contacts": 0, **told})
     run.write_table("segment_profile", rows, by="segment")
     advice = rows[["segment"]].assign(so_do_this=RULE)
     run.write_table("segment_advice", advice, by="segment")

@@ -23,9 +23,8 @@ ALARM = 0.90
 
 @pytest.fixture(scope="module")
 def tables(journey_report):
-    return {
-        path.stem: pd.read_parquet(path) for path in (journey_report / "tables").glob("*.parquet")
-    }
+    paths = (journey_report / "tables").glob("*.parquet")
+    return {path.stem: pd.read_parquet(path) for path in paths}
 
 
 @pytest.fixture(scope="module")
@@ -44,16 +43,14 @@ def shop():
 
 
 def test_scores_of_the_week_tell_who_redeemed_afterwards(tables, shop):
-    contacted = shop.exposures.filter(shop.exposures.promotion_id == LAUNCHED).execute()
+    sent = shop.exposures.filter(shop.exposures.promotion_id == LAUNCHED).execute()
     answered = shop.responses.filter(shop.responses.promotion_id == LAUNCHED).execute()
-    found = contacted[["customer_id", "promotion_id"]].merge(
-        tables["scores"], on=["customer_id", "promotion_id"], validate="one_to_one"
-    )
-    assert len(found) == len(contacted) == 1133
+    keys = ["customer_id", "promotion_id"]
+    found = sent[keys].merge(tables["scores"], on=keys, validate="one_to_one")
+    assert len(found) == len(sent) == 1133
     redeemed = found["customer_id"].isin(answered["customer_id"])
     auc = roc(redeemed.to_numpy(), found["p_redeemed"].to_numpy())
-    assert 0.855 <= auc.auc <= ALARM
-    assert auc.ci_high >= PLAIN_BASELINE
+    assert 0.855 <= auc.auc <= ALARM and auc.ci_high >= PLAIN_BASELINE
     assert sorted(tables["scores"]["customer_id"]) == sorted(tables["features"]["customer_id"])
     outlook = tables["outlook"]  # the interval held what then happened: 214 of 1,133 redeemed
     usual = outlook.iloc[(outlook["customers"] - 1133).abs().argmin()]
@@ -66,11 +63,10 @@ def test_the_recorded_auc_is_that_of_the_rows_and_none_is_too_good_to_be_true(me
     assert auc["ci_low"] < auc["value"] < auc["ci_high"] and auc["value"] <= ALARM
     assert (auc["n"], auc["positives"]) == (len(rows), rows["y"].sum())
     found = {id_: part["value"] for id_, part in metrics["response"]["by_promotion"].items()}
-    parts = rows.groupby(rows["promotion_id"].astype(str))
-    assert found == pytest.approx(
-        {id_: roc_auc_score(p["y"], p["p"]) for id_, p in parts}, abs=1e-9
-    )
-    large = [found[id_] for id_, part in parts if part["y"].sum() >= 100]
+    parts = dict(iter(rows.groupby(rows["promotion_id"].astype(str))))
+    expected = {id_: roc_auc_score(part["y"], part["p"]) for id_, part in parts.items()}
+    assert found == pytest.approx(expected, abs=1e-9)
+    large = [found[id_] for id_, part in parts.items() if part["y"].sum() >= 100]
     assert len(large) == 2 and max(large) <= ALARM
 
 
@@ -203,22 +199,22 @@ def test_what_the_ended_promotion_took_off(lines, redeemers, windows, page, metr
     assert recorded == pytest.approx(sales, abs=1e-6) and f"{sales:,.0f} [" in page
 
 
-def test_how_long_the_list_is(journey_report, windows, page, metrics) -> None:
+def test_how_long_the_list_is(tables, windows, page) -> None:
     # As many as past promotions of its type contacted in the median, fewer those held out.
     kind = windows.loc[STARTS, "campaign_type"]
     past = windows[(windows["campaign_type"] == kind) & (windows["start_date"] < MORNING)]
     sizes = raw("campaigns")["campaign_id"].value_counts().loc[past.index]
-    planned = pd.read_parquet(journey_report / "tables" / "planned.parquet")
+    planned = tables["planned"]
     assert len(planned) == sizes.median()
     sent = (planned["holdout"] == "none").sum()
     assert f"Contact {sent:,} customers" in page and f"{sent:,} · planned" in page
     assert f"{(planned['holdout'] == 'promotion').sum():,} are held out" in page
 
 
-def test_rates_of_segments_are_of_ended_promotions(journey_report, redeemers, windows, page):
+def test_rates_of_segments_are_of_ended_promotions(tables, redeemers, windows, page):
     over = windows[(windows["end"] <= MORNING) & (windows["start_date"] >= "2017-01-01")].index
     contacts = raw("campaigns").query("campaign_id in @over")
-    told = pd.read_parquet(journey_report / "tables" / "segment_response.parquet")
+    told = tables["segment_response"]
     assert told["contacts"].sum() == len(contacts) and f"{len(contacts):,} contacts" in page
     by = told.groupby("promotion_id")["responses"].sum()
     mine = redeemers["campaign_id"].value_counts().reindex(over, fill_value=0)

@@ -73,9 +73,8 @@ def _with_another_future(name: str, frame: pd.DataFrame, as_of: Any) -> pd.DataF
 def _files(folder: Path) -> dict[str, bytes]:
     """Return the files but for the manifest and notebooks, which tell of the input and the run."""
     found = {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-    return {
-        n: data for n, data in found.items() if not n.startswith((".", "manifest", "notebooks"))
-    }
+    left = (".", "manifest", "notebooks")
+    return {name: data for name, data in found.items() if not name.startswith(left)}
 
 
 def test_every_table_file_and_page_is_the_same_to_the_byte(two_runs):
@@ -98,10 +97,8 @@ def test_every_number_is_the_same_but_the_rows_dated_later(two_runs):
     counted = []
     for metrics in found:
         metrics["left_out"] = [LATER.sub("", said) for said in metrics["left_out"]]
-        told = {
-            name: (r.pop("rows_in"), r.pop("rows_dated_later"))
-            for name, r in metrics["data"].items()
-        }
+        rows = metrics["data"].items()
+        told = {name: (n.pop("rows_in"), n.pop("rows_dated_later")) for name, n in rows}
         assert told["customers"][1] < told["customers"][0]
         counted.append(told)
     assert found[0] == found[1]

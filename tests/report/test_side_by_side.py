@@ -135,24 +135,15 @@ def test_a_step_that_fails_ends_the_other_and_what_follows_never_begins(toy, mee
     assert str(kept) in str(error.value) and "KeyError" in kept.read_text()
 
 
-STEPS = [
-    SimpleNamespace(stem=stem, needs=Needs(tuple(reads.split()), tuple(writes.split())))
-    for stem, reads, writes in (
-        ("a", "", "x/*"),
-        ("b", "x/1", "y"),
-        ("c", "y", ""),
-        ("d", "x/*", "z"),
-    )
-]
+NEEDS = {"a": ((), ("x/*",)), "b": (("x/1",), ("y",)), "c": (("y",),), "d": (("x/*",), ("z",))}
+STEPS = [SimpleNamespace(stem=stem, needs=Needs(*told)) for stem, told in NEEDS.items()]
 
 
 def test_what_reads_waits_for_what_writes_as_the_table_of_a_notebook_says():
     assert waits_for(STEPS) == {"a": frozenset(), "b": {"a"}, "c": {"b"}, "d": {"a"}}
-    waits = waits_for(read_steps(find_notebooks()))  # segments and responses not for each other
-    assert waits["04_response"] == {"01_data"} and waits["03_segments"] == {
-        "01_data",
-        "02_customers",
-    }
+    waits = waits_for(read_steps(find_notebooks()))
+    assert waits["04_response"] == {"01_data"}  # responses do not wait for segments
+    assert waits["03_segments"] == {"01_data", "02_customers"}
     assert Needs(writes=("y",)).must_follow(Needs(reads=("y",)))
     assert Needs(writes=("m/*",)).must_follow(Needs(writes=("m/a",)))
     assert not Needs(writes=("m/b",)).must_follow(Needs(writes=("m/a",)))

@@ -163,10 +163,10 @@ def test_a_wrong_file_does_not_replace_a_good_one(reports, source, tmp_path, cap
     assert manifest(reports)["sent"]["file"] == "wrong.csv"
 
 
-@pytest.mark.parametrize("name", ["send/18__mail.csv", "tables/planned.parquet"])
-def test_a_released_plan_that_was_changed_is_used_nowhere(reports, toy_here, name, capsys):
+def test_a_released_plan_that_was_changed_is_used_nowhere(reports, toy_here):
     release(reports)
-    (reports / WEEK / name).write_bytes((reports / WEEK / name).read_bytes() + b" ")
+    with (reports / WEEK / "send" / "18__mail.csv").open("a") as file:
+        file.write(" ")
     later = RunFolder(reports / "2017-W50", Week.parse("2017-W50"))
     for use in (
         lambda: released_contacts(later),
@@ -176,7 +176,7 @@ def test_a_released_plan_that_was_changed_is_used_nowhere(reports, toy_here, nam
         lambda: toy_here(reports, week="2017-W45"),
         lambda: toy_here(reports, week="2017-W20"),
     ):
-        refused(rf"2017-W44 released cannot be relied on: {name} was", use)
+        refused(r"2017-W44 released cannot be relied on: send/18__mail.csv was", use)
     assert not (reports / "2017-W45").exists() and not (reports / "2017-W20").exists()
 
 
