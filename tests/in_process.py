@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 __all__ = ["said_in", "value_of", "without_kernels"]
 
 
+_LOAD_SHOP = promolab.load_shop  # the real one: it is looked up once, patched or not
+
+
 @contextmanager
 def without_kernels(*, painted: bool = False) -> Iterator[pytest.MonkeyPatch]:
     """Let reports run their notebooks in this process; pictures are white unless ``painted``."""
@@ -40,7 +43,7 @@ def without_kernels(*, painted: bool = False) -> Iterator[pytest.MonkeyPatch]:
         patch.setattr("promolab.report.running.run.kernels", _no_kernels)
         patch.setattr("promolab.report.running.run.execute", _execute)
         patch.setattr("promolab.report.running.run.usual_workers", lambda: 1)
-        patch.setattr("promolab.load_shop", _opened_once(promolab.load_shop))
+        patch.setattr("promolab.load_shop", _opened_once(_LOAD_SHOP))
         if not painted:
             patch.setattr("promolab.display.figures.png", _white)
             patch.setattr("promolab.display.page.png", _white)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -18,10 +17,8 @@ import pandas as pd
 import pytest
 
 from benchmarks.serve import Valkey
-from promolab import LiveFeatures
 from promolab.campaign.outlook import past_pairs
-from promolab.contract import NONE, Shop
-from promolab.features import build_features
+from promolab.contract import NONE
 from promolab.folder import RunFolder
 from promolab.loop import week_lifecycle
 from promolab.model import ResponseModel
@@ -30,7 +27,6 @@ from promolab.serve.service import Service
 from promolab.serve.stores import MemoryStore
 from promolab.serve.week import ReleasedWeek, open_week
 from promolab.sources import load_shop
-from tests.features.conftest import as_shop, small_frames
 from tests.report.made_weeks import FIRST, MadeShop
 
 WEEK = str(FIRST)
@@ -39,8 +35,6 @@ REFUSED, UNLISTED = range(0, 12), range(12, 18)
 """Customers without the right to be contacted."""
 NOW = pd.Timestamp(FIRST.start("America/New_York")) + pd.Timedelta(hours=3)
 """When tests ask, unless they say otherwise: the week's promotion has begun."""
-BEGIN = datetime(2021, 4, 5, 13, 30)
-"""As of when live features of the small shop begin."""
 COLUMNS = ["orders", "recency_days", "amount_28d", "kind_contacts", "promotion_lines_28d"]
 release_week = partial(week_lifecycle.release_week, pages=PAGES)
 
@@ -60,14 +54,21 @@ def released_once(tmp_path_factory):
     labels = np.random.default_rng(0).random(len(pairs)) < 0.3
     model = ResponseModel(l2=1.0).fit(pairs[COLUMNS], labels.astype(int))
     model.save(run.path / "model.safetensors")
+    shutil.copytree(made.out, made.root / "drafted")
     release_week(WEEK, made.out)
     return made.root
 
 
 @pytest.fixture
-def reports(released_once, tmp_path):
-    """The reports folder with the released week, to be changed."""
-    return shutil.copytree(released_once, tmp_path / "made") / "reports"
+def made(released_once, tmp_path):
+    """The folder of the shop, to be changed."""
+    return shutil.copytree(released_once, tmp_path / "made")
+
+
+@pytest.fixture
+def reports(made):
+    """The reports folder with the released week."""
+    return made / "reports"
 
 
 class Clock:
@@ -97,29 +98,6 @@ def week(opened, reports) -> Callable[[], ReleasedWeek]:
 @pytest.fixture
 def service(week, clock) -> Service:
     return Service(week(), MemoryStore(), clock)
-
-
-class Small(NamedTuple):
-    """The small shop of the features' tests, its features as of a moment, and those kept live."""
-
-    frames: dict[str, pd.DataFrame]
-    shop: Shop
-    known: pd.DataFrame
-    live: LiveFeatures
-
-
-@pytest.fixture(scope="session")
-def begun() -> Small:
-    frames = small_frames()
-    shop = as_shop(frames)
-    known = build_features(shop, BEGIN).execute()
-    return Small(frames, shop, known, LiveFeatures(shop, BEGIN))
-
-
-@pytest.fixture
-def small(begun: Small) -> Small:
-    """Return it with live features to be brought along."""
-    return begun._replace(live=deepcopy(begun.live))
 
 
 class Client(NamedTuple):

@@ -24,7 +24,7 @@ from promolab.serve import running
 from promolab.serve.service import COUNTED, Service
 from promolab.serve.stores import MemoryStore, Unavailable
 from tests.refused import refused
-from tests.report.made_weeks import FIRST, MadeShop
+from tests.report.made_weeks import FIRST
 from tests.serve.conftest import (
     WEEK,
     answering,
@@ -203,25 +203,25 @@ def test_no_promotion_is_given_to_more_than_the_plan_contacts(service, reports):
 
 def test_a_page_of_another_site_and_a_slow_sender_are_turned_away(service, monkeypatch):
     pytest.importorskip("fastapi")
-    monkeypatch.setattr(running, "SLOWEST", 0.5)
     with answering(service, token=None) as client:
         for host in ("evil.example", "127.0.0.1.evil.example", "localhost.evil:80"):
             refused = client.ask("/score", {"customers": [1]}, host=host)
             assert refused.status_code == 421 and "only localhost" in refused.json()["detail"]
         for host in ("localhost:8000", "127.0.0.1", "[::1]:9"):
             assert client.ask("/score", {"customers": [1]}, host=host).status_code == 200
+        monkeypatch.setattr(running, "SLOWEST", 0.2)
         with socket.create_connection(("127.0.0.1", client.port), timeout=20) as slow:
             begun = time.monotonic()
             slow.sendall(b"POST /score HTTP/1.1\r\nHost: localhost\r\nContent-Le")
             with suppress(ConnectionResetError):
                 assert slow.recv(10) == b""
-            assert time.monotonic() - begun > 0.4
+            assert time.monotonic() - begun > 0.1
 
 
-def test_a_plan_and_its_release_read_the_list(tmp_path):
+def test_a_plan_and_its_release_read_the_list(made):
     """The list names customers of a draft: it cannot be released, and the next draft is without."""
-    made = MadeShop(tmp_path, customers=60)
-    run = made.draft(0, list_size=20)
+    drafts = made / "drafted"
+    run = RunFolder(drafts / WEEK, FIRST)
     rows = run.read_table("planned")
     channel, who = rows["channel"].iloc[0], sorted(rows["customer_id"])[:3]
     how = [(channel, "unsubscribe"), (None, "complaint"), (channel, "right")]
@@ -229,10 +229,10 @@ def test_a_plan_and_its_release_read_the_list(tmp_path):
         {"customer_id": c, "channel": channel, "kind": kind, "ts": at(-5), "event_id": "e"}
         for c, (channel, kind) in zip(who, how, strict=True)
     ]
-    append_suppressions(made.out, told)
-    refused("opted out", release_week, WEEK, made.out)
+    append_suppressions(drafts, told)
+    refused("opted out", release_week, WEEK, drafts)
     # The page's own call, on a file where somebody changed a line.
-    path = made.out / "suppressions.jsonl"
+    path = drafts / "suppressions.jsonl"
     path.write_text(path.read_text().replace('"kind": "unsubscribe"', '"kind": "right"'))
     nothing = pd.DataFrame(columns=["customer_id", "action", "propensity", "chosen"])
     run.write_table("allocation", nothing.astype({"action": str}), by="customer_id")

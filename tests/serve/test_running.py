@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from promolab import cli
+from promolab.serve import running
 from tests.serve.conftest import NOW, TOKEN, WEEK, Client, event, given
 
 pytest.importorskip("fastapi")
@@ -17,19 +18,13 @@ redis = pytest.importorskip("redis")
 REPOSITORY = Path(__file__).parents[2]
 
 
-def started(reports, valkey):
-    """Start the command as an operator does, with a store and a token; ask it."""
+def test_the_command_answers_and_a_service_goes_on_where_it_was(reports, valkey):
+    """As an operator starts it, with a store, which is emptied, and a token."""
     line = [sys.executable, "-m", "promolab.cli", "serve", WEEK, "--out", str(reports)]
     line += ["--store", valkey.url, "--port", "0", "--now", f"{NOW}"]
     env = os.environ | {"PYTHONPATH": str(REPOSITORY), "PROMOLAB_TOKEN": TOKEN[7:]}
     run = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
-    assert run.stdout is not None
-    return run, Client(int(run.stdout.readline().strip().rpartition(":")[2]))
-
-
-def test_the_command_answers_and_goes_on_where_it_was(reports, valkey):
-    """With a store that is emptied."""
-    run, client = started(reports, valkey)
+    client = Client(int(run.stdout.readline().strip().rpartition(":")[2]))
     assert client.ask("/score", {"customers": [1]}, authorization="").status_code == 401
     three = given(reports)[:3]  # say no, each in another way
     right = {"customer_id": f" {three[2]}", "allowed": False}
@@ -48,17 +43,16 @@ def test_the_command_answers_and_goes_on_where_it_was(reports, valkey):
     assert (health.status_code, health.json()["status"]) == (503, "log gone")
     assert client.ask("/alive", authorization="").status_code == 200
     run.send_signal(signal.SIGTERM)
-    assert run.wait(20) == 128 + signal.SIGTERM and run.stderr is not None
-    said = run.stderr.read()
+    _, said = run.communicate(timeout=20)
+    assert run.returncode == 128 + signal.SIGTERM
     assert "Traceback" not in said and f"opening {WEEK}" in said
-    run, client = started(reports, valkey)
-    again = client.ask("/score?choose=1", body).json()["customers"]
-    assert again[3]["decision"] == before[3]["decision"]
+    service, held = running._opened(WEEK, reports, valkey.url, f"{NOW}")
+    with held:
+        again = service.score([*three, 30], None, True)["customers"]
+    assert again[3]["decision"] == before[3]["decision"] | {"customer_id": 30}
     for told in (before, again):
         assert [one["decision"]["action"] for one in told[:3]] == ["none"] * 3
         assert not any(pair["eligible"] for one in told[:3] for pair in one["promotions"])
-    run.kill()
-    run.communicate()
 
 
 @pytest.mark.parametrize(

@@ -193,16 +193,6 @@ def test_a_clock_that_runs_back_takes_nothing_back(service, clock):
     assert decided(service, 30)["action"] == NONE
 
 
-def test_events_that_cannot_be_read_are_refused_and_counted(service):
-    for rows, sentence in [
-        ([event(1, "view"), event(1, "vieuw")], r"event 1: kind is none .* none of them was taken"),
-        ([event(1, "view", 5)], "dated ahead of the clock"),
-        ([event("a b", "view")], "whose ids are numbers"),
-    ]:
-        refused(sentence, service.receive, rows)
-    assert service.taken["refused"] == 4 and service.taken["new"] == 0
-
-
 def test_what_is_too_much_and_a_plan_that_is_a_draft_or_was_changed_are_refused(service, reports):
     refused("more than 20,000 pairs", service.score, list(range(10_000)), service._known, False)
     manifest = reports / WEEK / "manifest.json"

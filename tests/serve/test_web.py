@@ -39,6 +39,9 @@ def test_an_error_is_a_sentence_without_what_was_sent(client, service):
         ("/score", '{"customers": [1], "Bell": 1}', 422, "body: Extra inputs are not permitted"),
         ("/score?choose=Bell", '{"customers": [1]}', 422, "query.choose: Input should be"),
         ("/events", '{"events": [{"customer_id": 1, "kind": "Bell"}]}', 422, "ts is missing"),
+        ("/events", {"events": [event(1, "view"), event(1, "Bell")]}, 422, "event 1: kind is none"),
+        ("/events", {"events": [event(1, "view", 5)]}, 422, "dated ahead of the clock"),
+        ("/events", {"events": [event("Anna Bell", "view")]}, 422, "whose ids are numbers"),
         ("/events", f'{{"events": "{"Anna Bell" * 20_000}"}}', 413, "send less at a time"),
         ("/nothing", "Anna Bell", 404, "there are /score, /events"),
         *(("/events", f'{{"events": [{line}]}}', 422, "") for line in ODD),
@@ -48,6 +51,7 @@ def test_an_error_is_a_sentence_without_what_was_sent(client, service):
         assert (found.status_code, told["status"]) == (status, status), body
         assert sentence in told["detail"] and "Bell" not in found.text
     assert service.store.read("0-0", 0) == []
+    assert service.taken["refused"] >= 5 and service.taken["new"] == 0
     # A browser sends what a page tells it to, but asks first where the type is JSON.
     told = {"events": [event(1, "view")]}
     found = client.ask("/events", told, content_type="text/plain")
