@@ -37,14 +37,13 @@ def test_the_means_are_those_of_credibility_theory_and_read_back_from_json() -> 
     noise = 1 / size
     found = past_ratios(total, size, types, variance=lambda _: noise, half=0)
     overall = total.sum() / size.sum()
-    means, variances = [], []
-    for name in "ABC":
+    x, v = np.empty((2, 3))
+    for k, name in enumerate("ABC"):
         mine = types == name
         share = size[mine] / size[mine].sum()
-        means.append(total[mine].sum() / size[mine].sum() / overall)
+        x[k] = total[mine].sum() / size[mine].sum() / overall
         spread = share**2 @ (noise[mine] + math.expm1(found.sd**2))
-        variances.append(spread * (found.mean(name) / overall) ** 2)
-    x, v = np.array(means), np.array(variances)
+        v[k] = spread * (found.mean(name) / overall) ** 2
     w = 1 / v
     q = w @ (x - w @ x / w.sum()) ** 2
     tau2 = max(0.0, (q - 2) / (w.sum() - w @ w / w.sum()))

@@ -38,16 +38,14 @@ def test_without_ties_it_is_a_cumulative_sum_and_with_them_the_mean_over_their_o
 def test_groups_are_ranked_apart():
     rows = simulated(np.random.default_rng(2), 150)
     score = rows["score"] + 1e-6 * np.arange(len(rows["y"])) + 50 * rows["group"]
-    frame = pd.DataFrame({"y": rows["y"], "score": score, "group": rows["group"]})
-    result = lift(frame["y"], frame["score"], [0.3, 1.0], group=frame["group"])
-    found = 0.0
-    for _, mine in frame.groupby("group"):
-        hits = mine.sort_values("score", ascending=False)["y"].cumsum().to_numpy(dtype=float)
-        found += np.interp(0.3 * len(mine), np.arange(len(mine) + 1), np.append(0, hits))
-    assert result.capture[0] == pytest.approx(found / frame["y"].sum())
-    shifted = lift(frame["y"], score - 50 * rows["group"], [0.3, 1.0], group=frame["group"])
+    y, group, found = rows["y"], rows["group"], 0.0
+    result = lift(y, score, [0.3, 1.0], group=group)
+    for mine in (group == k for k in range(5)):
+        hits = np.append(0, y[mine][np.argsort(-score[mine])].cumsum())
+        found += np.interp(0.3 * mine.sum(), np.arange(len(hits)), hits)
+    assert result.capture[0] == pytest.approx(found / y.sum()) and result.groups == 5
+    shifted = lift(y, score - 50 * group, [0.3, 1.0], group=group)
     np.testing.assert_allclose(shifted.capture, result.capture)
-    assert result.groups == 5
 
 
 def test_every_depth_can_be_read_named_ones_make_a_table_and_it_draws_what_it_says():

@@ -102,19 +102,16 @@ def test_within_groups_is_the_mean_weighted_by_pairs(rows):
     result = auc_within(frame["y"], frame["score"], frame["group"], cluster=frame["cluster"])
     assert result.left_out == (2,)
     used = frame[frame["group"] != 2]
-    aucs, pairs = {}, {}
-    for group, mine in used.groupby("group"):
-        aucs[group] = sklearn.roc_auc_score(mine["y"], mine["score"])
-        pairs[group] = mine["y"].sum() * (~mine["y"]).sum()
-    expected = sum(aucs[g] * pairs[g] for g in aucs) / sum(pairs.values())
-    assert result.auc == pytest.approx(expected, rel=1e-12)
+    parts = [mine for _, mine in used.groupby("group")]
+    aucs = [sklearn.roc_auc_score(mine["y"], mine["score"]) for mine in parts]
+    pairs = [mine["y"].sum() * (~mine["y"]).sum() for mine in parts]
+    assert result.auc == pytest.approx(np.average(aucs, weights=pairs), rel=1e-12)
     assert (result.n, result.positives) == (len(used), used["y"].sum())
-    by_group = result.by_group.set_index("group")
-    assert by_group["auc"].to_dict() == pytest.approx(aucs)
+    by_group = result.by_group.set_index("group").sort_index()
+    assert by_group["auc"].tolist() == pytest.approx(aucs)
     mine = used[used["group"] == 3]
-    alone = roc(mine["y"], mine["score"], cluster=mine["cluster"])
-    ends = by_group.loc[3, ["ci_low", "ci_high"]].tolist()
-    assert ends == pytest.approx([alone.ci_low, alone.ci_high])
+    alone = roc(mine["y"], mine["score"], cluster=mine["cluster"]).estimate
+    assert tuple(by_group.loc[3, ["auc", "ci_low", "ci_high"]]) == pytest.approx(alone.ends)
 
 
 def test_within_one_group_it_is_the_roc_and_levels_of_groups_do_not_count(rows):
@@ -156,10 +153,10 @@ def test_the_band_holds_the_true_curve_and_ends_at_1_whom_doubled_rows_do_not_na
     # Normal scores: the true rate at each false positive rate is known, Φ(1 + Φ⁻¹(fpr)).
     rng, inside = np.random.default_rng(5), np.zeros(101)
     truth, y = ndtr(1 + ndtri(np.linspace(0, 1, 101))), np.arange(400) < 80
-    for _ in range(1000):
+    for _ in range(500):
         result = roc(y, rng.normal(size=400) + y)
         inside += (result.band_low <= truth) & (truth <= result.band_high)
-    assert inside[5:96].min() > 910 and 935 < inside[5:96].mean() < 975
+    assert inside[5:96].min() > 450 and 465 < inside[5:96].mean() < 487
     rng, y = np.random.default_rng(8), np.arange(120) < 30
     score, twice = rng.normal(size=120) + y, np.tile(np.arange(120), 2)
     once, rows = roc(y, score), roc(y[twice], score[twice])
@@ -193,11 +190,9 @@ def test_it_is_scikit_learns_definition_whatever_the_order_of_equal_scores(rows)
     assert perfect.value == 1 and 0.2 < perfect.ci_low < 0.5 and perfect.ci_high == 1
 
 
-@pytest.mark.parametrize("clustered", [False, True])
-def test_the_influence_function_is_a_derivative(rows, clustered):
+def test_the_influence_function_is_a_derivative(rows):
     # Weighting one cluster by 1 + ε moves the estimate by ε × its influence.
-    y, score = rows["y"], rows["score"]
-    cluster = rows["cluster"] if clustered else np.arange(len(y))
+    y, score, cluster = rows["y"], rows["score"], rows["cluster"]
     units, step = int(cluster.max()) + 1, 1e-5
     weights = 1 + step * (cluster == np.arange(units)[:, None])
     moved = [sklearn.average_precision_score(y, score, sample_weight=each) for each in weights]
