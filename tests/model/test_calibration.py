@@ -114,12 +114,11 @@ def test_calibration_behind_the_door_of_one_outcome_and_several() -> None:
 
 def test_what_cannot_be_is_said() -> None:
     X, y, customer, _ = frame(200)
-    for groups, sentence in [
-        (1, "1 promotion cannot be parted so"),
-        (2, "both classes of 'response', beside others that do: 2 promotions cannot"),
+    one, two, model = np.zeros(200), np.arange(200) % 2, ResponseModel(calibration="platt")
+    for group, came, sentence in [
+        (one, y, "1 promotion cannot be parted so"),
+        (two, y * two, "both classes of 'response', beside others that do: 2 promotions cannot"),
     ]:
-        group, model = np.arange(200) % groups, ResponseModel(calibration="platt")
-        came = y * group if groups == 2 else y  # one promotion without a response
         refused(sentence, model.fit, X, came, group=group)
         # Customers can be left out where promotions cannot.
         assert len(model.fit(X, came, cluster=customer, group=group).calibrators_) == 1

@@ -27,13 +27,10 @@ def test_options_that_cannot_be() -> None:
     for kind, options, said in [
         ("logistc", {}, "did you mean 'logistic'"),
         (["tree"], {}, r"kind=\['tree'\] is not a response model"),
-        ("forest", {"seed": -1}, "seed = -1; expected a whole number from 0"),
         ("mlp", {"seed": 2**70}, "expected a whole number from 0"),
-        ("tree", {"seed": None}, "seed = None; expected a whole number"),
         ("tree", {"columns": 3}, "columns is 3; give a list"),
         ("logistic", {"columns": "orders"}, "columns is the text 'orders'; give a list"),
         ("logistic", {"l2": -1}, "l2 = -1; expected a number above 0"),
-        ("logistic", {"l2": True}, "l2 = True; expected a number above 0"),
         ("logistic", {"l1": -1}, "l1 = -1; expected a number from 0 on"),
         ("logistic", {"intervals": "no"}, "intervals = 'no'; expected True or False"),
         ("tree", {"intervals": False}, "tree has no option 'intervals'"),
@@ -54,8 +51,7 @@ def test_options_that_cannot_be() -> None:
         ("mlp", {"device": "gpu9"}, "device='gpu9' is none"),
         ("mlp", {"device": "meta"}, "device='meta' cannot be used"),
         ("mlp", {"device": "cuda:99"}, "device='cuda:99', but torch sees no such CUDA"),
-        *[("multitask", {"funnel": f}, r"give \('click', 'purchase'\), 'auto'") for f in (5, "c")],
-        ("multitask", {"funnel": ("click", "click")}, r"give \('click', 'purchase'\), 'auto'"),
+        *[("multitask", {"funnel": f}, "'purchase'.*, 'auto'") for f in (5, "c", ("a", "a"))],
         *[(k, {"track": "board"}, "track='board' is unknown") for k in ("logistic", "tree", "mlp")],
     ]:
         refused(said, lambda kind, **given: ResponseModel(kind, **given).fit(X, Y), kind, **options)
@@ -78,9 +74,7 @@ def test_rows_labels_and_what_stands_beside_them_that_cannot_be() -> None:
         ({}, X, Y, {"time": ["soon"] * N}, "time holds 'soon'; expected dates"),
         ({}, X, Y, {"time": [None, *range(1, N)]}, "time has 1 missing values"),
         ({}, X, Y, {"sample_weight": [1.0]}, r"sample_weight has shape \(1,\) and X 60 rows"),
-        ({}, X, Y, {"sample_weight": np.full(N, -1.0)}, "no finite number from 0 on"),
-        ({}, X, Y, {"sample_weight": np.full(N, np.inf)}, "no finite number from 0 on"),
-        ({}, X, Y, {"sample_weight": ["much"] * N}, "no finite number"),
+        *[({}, X, Y, {"sample_weight": [w] * N}, "no finite number") for w in (-1.0, np.inf, "x")],
         ({}, X, Y, {"sample_weight": np.full(N, np.nan)}, "sample_weight has 60 missing values"),
         ({}, X, Y, {"sample_weight": np.zeros(N)}, "zero in all rows"),
         ({}, X, Y, {"sample_weight": 1.0 - Y}, "'response' has a single class"),
@@ -103,6 +97,7 @@ def test_calls_that_cannot_be() -> None:
     importance, dependence = explain.permutation_importance, explain.partial_dependence
     search, line = compare.search_options, {"a line": LinearRegression()}
     tree, later = ResponseModel("tree").fit(X, BOTH), X.assign(orders=DAYS.dt.to_timestamp())
+    bare = X.to_numpy(), Y, np.zeros(2), 0.0, 1.0, np.arange(N - 1)
     for call, sentence in [
         (lambda: ResponseModel().probability(X), "not fitted yet"),
         (lambda: fitted().probability(X.to_numpy()), "with feature names; give a DataFrame"),
@@ -113,7 +108,6 @@ def test_calls_that_cannot_be() -> None:
         (lambda: search(ROWS, "tree", outcome="click", space="depth"), "a mapping"),
         (lambda: search(ROWS, "tree", outcome="click", folds="two"), "folds = 'two'"),
         (lambda: search(ROWS, "tree", outcome="click", columns="share"), "a list"),
-        (lambda: importance(fitted(), X, Y, repeats="five"), "repeats = 'five'; exp"),
         (lambda: importance(fitted(), X, Y, repeats=0), "from 1 on"),
         (lambda: importance(fitted(), X, Y, seed=-1), "seed = -1; expected"),
         (lambda: importance(fitted(), X, Y, columns="share"), "give a list"),
@@ -126,10 +120,7 @@ def test_calls_that_cannot_be() -> None:
         (lambda: solvers.fit_logistic(X, Y, "much"), "l2 = 'much'; expected a number above 0"),
         (lambda: solvers.fit_elastic_net(X, Y, -1.0, 1.0), "l1 = -1.*; expected a number from 0"),
         (lambda: solvers.fit_elastic_net(X, Y, 1.0, 0.0), "l2 = 0.*; expected a number above 0"),
-        (
-            lambda: solvers.sandwich(X.to_numpy(), Y, np.zeros(2), 0.0, 1.0, np.arange(N - 1)),
-            "cluster has 59 values and X 60 rows",
-        ),
+        (lambda: solvers.sandwich(*bare), "cluster has 59 values and X 60 rows"),
         (lambda: Calibrator.fit(np.full(N, np.nan), Y), "one finite number per row"),
         (lambda: Calibrator.fit(np.zeros(N), np.ones(N)), "a single class"),
         (lambda: Calibrator.fit(np.zeros(N - 1), Y), "they must match"),
