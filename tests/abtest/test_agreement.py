@@ -44,12 +44,9 @@ def test_it_is_what_compare_arms_says(two, metric, weighted, clustered):
         "earlier": two[metric.earlier] if metric.earlier else None,
     }
     same = compare_arms(two[metric.column], two["arm"], control="control", **known)
-    for mine, its in zip(
-        (row.difference, row.treated, row.baseline),
-        (same.estimate, same.treated, same.control),
-        strict=True,
-    ):
-        assert mine.ends == pytest.approx(its.ends, **CLOSE)
+    assert row.difference.ends == pytest.approx(same.estimate.ends, **CLOSE)
+    assert row.treated.ends == pytest.approx(same.treated.ends, **CLOSE)
+    assert row.baseline.ends == pytest.approx(same.control.ends, **CLOSE)
     assert row.correlation == pytest.approx(same.correlation, **CLOSE)
     if row.kind == "mean":
         assert row.p == pytest.approx(same.p_value, **CLOSE)

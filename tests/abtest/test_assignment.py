@@ -57,16 +57,17 @@ def test_numbers_and_texts_of_any_kind_are_the_same_customers(make):
 def test_shares_lie_within_the_noise_of_chance_and_names_and_seeds_are_independent():
     assert shares_within_noise(np.arange(200_000)).ok
     assert independent_names(n=20_000).ok
-    first = np.array(arms(range(20_000), shares={"a": 0.5, "b": 0.5})) == "a"
-    for name, seed in (("spring", 1), ("0:spring", 0), ("Spring", 0)):
-        second = np.array(arms(range(20_000), name, {"a": 0.5, "b": 0.5}, seed)) == "a"
-        assert abs((first & second).mean() - 0.25) < 4 * np.sqrt(3 / 16 / 20_000)
+    tried = ("spring", 0), ("spring", 1), ("0:spring", 0), ("Spring", 0)
+    first, *others = (np.array(arms(range(20_000), n, {"a": 0.5, "b": 0.5}, s)) for n, s in tried)
+    for second in others:
+        both = ((first == "a") & (second == "a")).mean()
+        assert abs(both - 0.25) < 4 * np.sqrt(3 / 16 / 20_000)
 
 
 def test_shares_of_0_1_and_tenths_are_kept_and_widening_takes_nobody_out():
     for shares in ({"all": 1.0, "none": 0.0}, {"none": 0, "all": 1, "zero": np.float64(0)}):
-        assert set(arms(range(5000), shares=shares)) == {"all"}
-        assert assign(range(9), "a", shares, 0).counts == {k: 9 * int(shares[k]) for k in shares}
+        counts = assign(range(5000), "a", shares, 0).counts
+        assert counts == {name: 5000 * int(share) for name, share in shares.items()}
     narrow = np.array(arms(range(5000))) == "holdout"
     wide = np.array(arms(range(5000), shares={"holdout": 0.2, "send": 0.8})) == "holdout"
     assert (wide | ~narrow).all() and wide.sum() > narrow.sum()

@@ -27,17 +27,14 @@ from tests.draws import bounds, check_cover, draws, ends_of
 Z = norm.ppf(0.975)
 
 
-def row(
-    value: float, error: float, metric: str = "sales", arm: str = "mail", **said
-) -> ArmComparison:
-    """Return a comparison with a normal interval."""
+def row(value: float, error: float, metric="sales", arm="mail", **said) -> ArmComparison:
+    """Return a comparison of means with a normal interval."""
     e = Estimate(value, value - Z * error, value + Z * error, 2000)
     p = 2 * norm.sf(abs(value) / error) if error else math.nan
-    kept = {"kind": "mean", "std_error": error, **said}
+    sides = Estimate(10 + value, n=1000), Estimate(10, n=1000)
     return ArmComparison(
-        metric, arm, "none", kept.pop("kind"), Estimate(10 + value, n=1000), Estimate(10, n=1000),
-        e, e * 0.1, p, **kept,
-    )  # fmt: skip
+        metric, arm, "none", "mean", *sides, e, e * 0.1, p, std_error=error, **said
+    )
 
 
 def judged(rows, metrics, deciding=("sales",), guardrails=(), method="holm", **case):
@@ -128,22 +125,26 @@ def test_ship_stop_and_go_on(value, error, metric, case, word):
     assert judged([row(value, error)], {"sales": Metric("sales", **metric)}, **case).word == word
 
 
-def test_the_arm_whose_gain_is_largest_is_shipped():
-    best = judged([row(3, 1, arm="a"), row(4, 1, arm="b")], SALES)
-    assert (best.word, best.arm) == ("ship", "b") and best.why.endswith("a beats it, too")
-
-
 WORTH = {"sales": Metric("sales", worth=2.8)}
 GUARDED = SALES | {"left": Metric("left", good="down", margin=3.0)}
 
 
-def test_the_smallest_effect_worth_finding_is_asked_for_and_is_what_a_small_gain_is_held_to():
-    for value in (0.1, -0.5):  # nothing is stated: that little was seen is no reason
-        found = judged([row(value, 1)], SALES)
-        assert found.word == "go on" and "smallest effect worth finding is stated" in found.why
-    assert "like that" in judged([row(0.8, 1)], WORTH).why  # 2.8 errors: it was large enough
-    two = judged([row(0.1, 1, arm="a"), row(1.5, 1, arm="b")], WORTH)
-    assert (two.word, two.arm) == ("go on", "b")
+@pytest.mark.parametrize(
+    ("values", "metrics", "word", "arm", "why"),
+    [
+        ([3, 4], SALES, "ship", "b", "a beats it, too"),
+        ([0.1, 1.5], WORTH, "go on", "b", ""),
+        # Nothing is stated: that little was seen is no reason.
+        ([0.1], SALES, "go on", "a", "smallest effect worth finding is stated"),
+        ([-0.5], SALES, "go on", "a", "smallest effect worth finding is stated"),
+        ([0.8], WORTH, "go on", "a", "like that"),  # 2.8 errors: it was large enough
+    ],
+)
+def test_of_several_arms_the_best_decides_and_a_small_gain_is_held_to_what_is_worth_finding(
+    values, metrics, word, arm, why
+):
+    found = judged([row(x, 1, arm=name) for x, name in zip(values, "ab", strict=False)], metrics)
+    assert (found.word, found.arm) == (word, arm) and why in found.why
 
 
 @pytest.mark.parametrize(
@@ -185,13 +186,6 @@ def test_a_guardrail_bars_a_winner_and_its_multiplicity_hides_no_harm():
     assert found.word == "stop" and "g0" in found.why
     other = [row(2.9, 1, arm="post"), *(row(0, 1, g, "post") for g in guards)]
     assert judged([*harmed, *other], metrics, guardrails=guards).arm == "post"
-
-
-def test_of_a_margin_the_p_value_is_that_of_the_distance_from_it():
-    metrics = {"sales": Metric("sales", margin=2.0)}
-    found = with_adjusted([row(-0.3, 0.5)], metrics, ["sales"], [], "holm")[0]
-    assert found.p_adjusted == pytest.approx(2 * norm.sf(1.7 / 0.5))
-    assert state_of(found, metrics["sales"]) == "not worse"
 
 
 def test_false_ship_is_rarer_than_one_in_twenty_and_so_is_any_false_alarm():
@@ -279,8 +273,11 @@ def test_segments_are_held_against_holm_and_cochran():
 
 
 def test_worse_is_who_is_worse_by_more_than_the_margin():
-    """Intervals that end between 0 and −1, and beyond −1."""
+    """Intervals that begin above −1, end between 0 and −1, and beyond −1."""
     metrics = {"sales": Metric("sales", margin=1.0)}
-    for value, state in ((-1.0, "not told apart"), (-3.0, "worse")):
+    for value, state in ((-0.1, "not worse"), (-1.0, "not told apart"), (-3.0, "worse")):
         (found,) = with_adjusted([row(value, 0.4)], metrics, ["sales"], [], "holm")
-        assert found.difference.ci_high < 0 and state_of(found, metrics["sales"]) == state
+        assert state_of(found, metrics["sales"]) == state
+    # The p value of what is not worse is that of the distance from the margin.
+    (found,) = with_adjusted([row(-0.1, 0.4)], metrics, ["sales"], [], "holm")
+    assert found.p_adjusted == pytest.approx(2 * norm.sf(0.9 / 0.4))

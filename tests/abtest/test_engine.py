@@ -69,7 +69,7 @@ def test_threads_and_order_change_no_bit(frame, tmp_path, how):
 def test_large_numbers_lose_nothing_and_an_experiment_is_read_with_its_chances(frame):
     """Amounts around a thousand million whose spread is some tens."""
     away = frame.assign(spend=frame["spend"] + 2**30)
-    near, far = (measure_arms(f, {"m": Metric("spend", "mean")}).rows for f in (frame, away))
+    near, far = (measure_arms(data, "spend").rows for data in (frame, away))
     for one, other in zip(near, far, strict=True):
         assert other.difference.value == pytest.approx(one.difference.value, abs=1e-6)
         assert other.std_error == pytest.approx(one.std_error, rel=1e-6)

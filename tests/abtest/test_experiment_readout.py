@@ -66,10 +66,8 @@ def test_money_is_that_of_plain_pandas_and_a_file_is_read_as_its_rows_are(readou
     assert coupon.returned.value == pytest.approx(told, abs=1e-9)
     assert coupon.returned.ci_low < told < coupon.returned.ci_high
     frame.assign(cost=0.1 * (frame["arm"] != "none")).to_parquet(tmp_path / "spring.parquet")
-    paid = MONEY | {"contact_cost": "cost"}
-    for same, one in zip(
-        read(tmp_path / "spring.parquet", "sales", money=paid).money, readout.money, strict=True
-    ):
+    paid = read(tmp_path / "spring.parquet", "sales", money=MONEY | {"contact_cost": "cost"}).money
+    for same, one in zip(paid, readout.money, strict=True):
         assert same.profit.ends == pytest.approx(one.profit.ends, rel=1e-9)
         assert same.returned.ends == pytest.approx(one.returned.ends, rel=1e-6)
 
@@ -133,17 +131,14 @@ HILLSTROM = Path(os.environ.get("PROMOLAB_DATA", "")) / "hillstrom.csv.gz"
 @pytest.mark.skipif(not HILLSTROM.is_file(), reason="Hillstrom's file is not here")
 def test_hillstroms_three_arms_and_three_metrics():
     trial = promolab.load_experiment("hillstrom")
-    found = analyze_experiment(
-        trial.frame.assign(customer_id=np.arange(trial.n)),
-        {"visits": "visit", "conversions": "conversion", "spend": Metric("spend", winsorise=0.999)},
-        arm="segment",
-        control="No E-Mail",
-        shares=dict.fromkeys(trial.arms, 1 / 3),
-    )
-    womens = next(r for r in found.rows if (r.metric, r.arm) == ("visits", "Womens E-Mail"))
-    assert womens.difference.value == pytest.approx(0.045, abs=5e-4)
-    assert len(found.rows) == 6 and all(r.p_adjusted < 0.01 for r in found.rows)
+    metrics = {"visits": "visit", "conversions": "conversion"}
+    metrics["spend"] = Metric("spend", winsorise=0.999)
+    how = {"arm": "segment", "control": "No E-Mail", "shares": dict.fromkeys(trial.arms, 1 / 3)}
+    found = analyze_experiment(trial.frame.assign(customer_id=np.arange(trial.n)), metrics, **how)
+    rows = {(row.metric, row.arm): row for row in found.rows}
+    assert rows["visits", "Womens E-Mail"].difference.value == pytest.approx(0.045, abs=5e-4)
+    assert len(rows) == 6 and all(r.p_adjusted < 0.01 for r in found.rows)
     assert (found.verdict.word, found.verdict.arm) == ("ship", "Mens E-Mail")
-    spend = next(r for r in found.rows if (r.metric, r.arm) == ("spend", "Mens E-Mail"))
+    spend = rows["spend", "Mens E-Mail"]
     assert spend.difference.value == pytest.approx(0.77, abs=0.01)
     assert spend.winsorised.difference.value < spend.difference.value

@@ -40,9 +40,6 @@ def test_means_agree_with_statsmodels_where_both_define_them_alike(n):
     plan = plan_experiment(mean=10, sd=20, effect=2, customers=2 * n)
     theirs = TTestIndPower().power(0.1, n, 0.05, ratio=1)
     assert plan.reached == pytest.approx(theirs, abs=1e-9)
-    back = plan_experiment(mean=10, sd=20, customers=2 * n, power=max(plan.reached, 0.06))
-    if plan.reached > 0.06:
-        assert back.smallest == pytest.approx(2, rel=1e-6)
 
 
 def adjusted_means(rng, n1, n0, effect):
@@ -95,8 +92,10 @@ def test_figures_from_data_are_those_by_hand(tmp_path):
     ratio = plan_experiment(table, "spend", per="orders", lift=0.05)
     centre = table["spend"].sum() / table["orders"].sum()
     left = (table["spend"] - centre * table["orders"]) / table["orders"].mean()
-    assert ratio.kind == "ratio"
-    assert (ratio.centre, ratio.sd) == pytest.approx((centre, left.std()))
+    assert (ratio.kind, ratio.centre, ratio.sd) == (
+        "ratio",
+        *map(pytest.approx, (centre, left.std())),
+    )
     share = plan_experiment(table, "bought", lift=0.05)
     assert (share.kind, share.centre) == ("share", pytest.approx(table["bought"].mean()))
     clustered = plan_experiment(table, "y", cluster="household", lift=0.05)

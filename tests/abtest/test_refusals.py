@@ -1,11 +1,8 @@
 """What is wrong with a call is said in a sentence, whatever was asked."""
 
-from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from promolab import analyze_experiment, assign, plan_experiment
@@ -22,17 +19,15 @@ from promolab.abtest.profit import money_terms
 from tests.abtest.made_up import past, shop
 from tests.refused import refused
 
-Case = tuple[str, Callable[..., Any]]
 HALVES = {"control": 0.5, "treatment": 0.5}
 LAYER = Layer("coupons", {"spring": 0.5, "loyalty": 0.3})
 OUT = StandingHoldout(0.05)
 ROWS = shop(600)
+HALF = ROWS.assign(e=0.5, none=0)
 ONE_MAIL = ROWS[(ROWS["arm"] != "mail") | (ROWS.index == ROWS.index[ROWS["arm"] == "mail"][0])]
 
 
-def of(
-    call: Callable[..., Any], usual: dict[str, Any], *cases: tuple[dict[str, Any], str]
-) -> list[Case]:
+def of(call, usual, *cases):
     """Return calls that differ in some arguments from one that is right."""
     return [(message, partial(call, **usual | change)) for change, message in cases]
 
@@ -42,7 +37,6 @@ ASSIGNED = of(
     {"customers": [1, 2, 3], "name": "a", "shares": {"holdout": 0.1, "send": 0.9}, "seed": 0},
     ({"customers": []}, "customers is empty"),
     ({"customers": "c1"}, "customers is a str"),
-    ({"customers": pd.DataFrame({"a": [1]})}, "customers is a DataFrame"),
     ({"customers": np.ones((2, 2), int)}, "customers is no column"),
     ({"customers": [1, 2, 1, 2, 3]}, "2 ids more than once, such as '1'"),
     ({"customers": [7, "7"]}, "1 id more than once, such as '7'"),
@@ -56,8 +50,6 @@ ASSIGNED = of(
     ({"shares": {}}, "shares = {}; expected each"),
     ({"shares": {"a": 0.5, "b": 0.5 + 1e-8}}, "adds up to 1"),
     ({"shares": {"a": -0.1, "b": 1.1}}, r"shares\['a'\] = -0.1; expected a share from 0 to 1"),
-    ({"shares": {"a": 10, "b": 90}}, r"shares\['a'\] = 10.*0.1, not 10"),
-    ({"shares": {"a": True, "b": False}}, r"shares\['a'\] = True"),
     ({"shares": {1: 0.5, "b": 0.5}}, "an arm of shares = 1; expected a text"),
     ({"cluster": ["x"]}, "cluster has 1 rows and customers 3"),
     ({"cluster": [1.5, 2.5, None]}, "cluster holds 1.5"),
@@ -80,7 +72,6 @@ SIZED = of(
     ({"burn_in": -1}, "burn_in = -1; expected"),
     ({"variance": [1, -1]}, "variance = -1"),
     ({"n": [-5, 1]}, "n = -5"),
-    ({"n": ["a", "b"]}, "n holds"),
     ({"mean": [1, 2, 3]}, "looks"),
     ({"mean": [[1, 2]]}, "shape"),
 )
@@ -107,7 +98,6 @@ PLANNED = of(
     ({"control": "contrl"}, "did you mean"),
     ({"power": 1.0}, "power = 1.*expected"),
     ({"power": 0.04}, "no more than chance"),
-    ({"level": 95}, "level = 95; expected"),
     ({"rate": None}, "not described"),
     ({"rate": 0.05, "sd": 1}, "rate is of a share"),
     ({"rate": 5}, "rate = 5; expected"),
@@ -139,7 +129,6 @@ PLANNED += of(
     ({"mean": 3}, "both data and mean"),
     ({"outcome": None}, "outcome"),
     ({"data": 3}, "data is a int"),
-    ({"data": "nothing.parquet"}, "there is no file"),
     ({"data": past().head(2)}, "a plan needs 4"),
 )
 THIRDS = {"control": 0.3, "mail": 0.3, "coupon": 0.3}
@@ -168,18 +157,12 @@ READ = of(
     ({"data": ROWS.head(0)}, "data has no rows"),
     ({"data": {"arm": []}}, "data is a dict; expected a DataFrame"),
     ({"data": "nothing.parquet"}, "there is no file"),
-    ({"data": ROWS.assign(e=0.5), "propensity": "e"}, r"add up to 1\.5"),
+    ({"data": HALF, "propensity": "e"}, r"add up to 1\.5"),
     ({"data": ROWS.assign(e=0.0), "propensity": "e"}, "a chance of it above 0"),
-    (
-        {"data": ROWS.assign(e=0.5), "propensity": {"control": "e", "mail": "e"}},
-        "propensity names no column of 'coupon'",
-    ),
+    ({"data": HALF, "propensity": {"control": "e", "mail": "e"}}, "names no column of 'coupon'"),
     ({"metrics": {"m": Metric("spend", "share")}}, "a share is made of 0 and 1"),
     ({"metrics": {"m": Metric("spent")}}, "no column 'spent' in data; did you mean 'spend'?"),
-    (
-        {"data": ROWS.assign(nothing=0), "metrics": {"m": Metric("spend", per="nothing")}},
-        "adds up to 0 in arm",
-    ),
+    ({"data": HALF, "metrics": {"m": Metric("spend", per="none")}}, "adds up to 0 in arm"),
 )
 READ += of(
     Metric,

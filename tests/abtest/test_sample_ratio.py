@@ -48,18 +48,13 @@ def test_planned_shares_are_pearsons_and_chances_checked_as_an_experiments_are(r
 
 
 @pytest.mark.parametrize("how", [{}, {"cluster": "home"}])
-def test_the_chance_of_the_arm_got_is_checked_by_its_inverse(rows, how):
-    assert measure_arms(rows, {"m": "y"}, propensity="own", **how).sample_ratio.p_value > 0.01
+def test_the_chance_of_the_arm_got_is_checked_by_its_inverse_with_few_false_alarms(rows, how):
     assert measure_arms(rows, {"m": "y"}, propensity="wrong", **how).stopped
-
-
-def test_it_raises_as_few_false_alarms_as_it_says(rows):
-    """Of the check by 1 ÷ chance, over many redraws of the arms."""
-    rng = np.random.default_rng(4)
-    rows, p = rows.head(800), []
-    chances = rows[["e_none", "e_a", "e_b"]].to_numpy()
-    for _ in range(20):
-        code = (rng.random(800)[:, None] > chances.cumsum(axis=1)).sum(axis=1)
-        drawn = rows.assign(arm=ARMS[code], own=chances[np.arange(800), code])
-        p.append(measure_arms(drawn, {"m": "y"}, propensity="own").sample_ratio.p_value)
-    assert 0.3 < np.mean(p) < 0.7 and np.mean(np.array(p) < 0.1) < 0.3
+    # Over redraws of the arms p is even between 0 and 1.
+    rng, some, p = np.random.default_rng(4), rows.head(400), []
+    chances = some[["e_none", "e_a", "e_b"]].to_numpy()
+    for _ in range(10):
+        code = (rng.random(400)[:, None] > chances.cumsum(axis=1)).sum(axis=1)
+        drawn = some.assign(arm=ARMS[code], own=chances[np.arange(400), code])
+        p.append(measure_arms(drawn, {"m": "y"}, propensity="own", **how).sample_ratio.p_value)
+    assert 0.25 < np.mean(p) < 0.75 and np.mean(np.array(p) < 0.1) <= 0.3
