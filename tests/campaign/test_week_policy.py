@@ -124,6 +124,16 @@ def test_every_open_action_keeps_its_least_chance_once_holdouts_are_drawn(made, 
     assert planned.to_dict() == picked.to_dict()
 
 
+@pytest.mark.parametrize("policy", ["ucb", "ts"])
+def test_the_budget_may_go_by_what_is_little_known(made, paying, of_60, policy):
+    found = chosen(made, budget=60.0, policy=policy)
+    rows, greedy = found.to_frame(), of_60.to_frame()
+    assert found.answer.spend <= 60.0 and (rows["propensity"] != greedy["propensity"]).any()
+    assert np.allclose(rows.groupby("customer_id")["propensity"].sum(), 1)
+    assert found.to_dict()["policy"] == policy and "little known is tried" in found.summary()
+    refused("policy = 'best' is unknown", week_policy, *made, policy="best")
+
+
 def test_where_it_is_not_shown_to_pay_chance_alone_spends(made, monkeypatch):
     shown(monkeypatch, loss=1.0)
     found = chosen(made)

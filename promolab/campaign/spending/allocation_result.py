@@ -217,6 +217,7 @@ class AllocationResult(WeekPolicy):
         """Return the headline numbers."""
         return {
             "by_effect": True,
+            "policy": self.policy,
             "pays": bool(self.pays),
             "limited": self.allocation.limits is not None,
             "budget": self.budget,

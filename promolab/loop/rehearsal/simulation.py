@@ -19,9 +19,11 @@ from promolab.adaptive import GREEDY
 from promolab.errors import InputError
 from promolab.folder import write_whole
 from promolab.loop.ledger import Ledger
+from promolab.loop.monitoring import weeks_by_policy
 from promolab.loop.rehearsal.learned_policy import Decided
 from promolab.loop.rehearsal.policies import (
     LEARNED,
+    LEARNING,
     NOBODY,
     ORACLES,
     RehearsalSettings,
@@ -118,9 +120,17 @@ class Rehearsal(Result):
         return {
             "currency": CURRENCY,
             "told": told.assign(known=told["of_attainable"].notna()),
+            "beside": self._beside,
             "nothing_pays": len(learned) > 0 and not learned["pays"].any(),
             "curves": pd.concat(curves, ignore_index=True),
         }
+
+    def _beside(self) -> str:
+        """Say whether another policy that learns added more than the greedy one."""
+        rows = self.frame.replace({"policy": {LEARNED: GREEDY}})
+        rows = rows[rows["policy"].isin(LEARNING)].rename(columns={"profit": "added"})
+        several = len({GREEDY, *rows["policy"]}) == len(set(rows["policy"])) > 1
+        return weeks_by_policy(rows, currency=CURRENCY).summary() if several else ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the final figures."""

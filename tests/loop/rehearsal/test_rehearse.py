@@ -17,11 +17,12 @@ import pytest
 import promolab.loop as room
 from promolab.cli import main
 from promolab.contract import Shop
+from promolab.features import decisions_experiment
 from promolab.loop import Ledger, rehearse
 from promolab.loop.rehearsal import Rehearsal
 from promolab.loop.rehearsal import simulation as module
 from promolab.loop.rehearsal.learned_policy import learned_week
-from promolab.loop.rehearsal.policies import RehearsalSettings, within
+from promolab.loop.rehearsal.policies import RehearsalSettings, begins, decide, within
 from promolab.loop.rehearsal.simulation import claim
 from promolab.simulated import GoingShop, World
 from promolab.sources import load_shop
@@ -165,6 +166,17 @@ def test_tables_tell_who_may_be_contacted(learned) -> None:
     allowed = rights.loc[rights["allowed"], "customer_id"]
     standing = past.loc[past["holdout"] == "standing", "customer_id"]
     assert sorted(set(allowed) - set(standing)) == going.contactable.tolist()
+
+
+def test_who_learns_once_hears_of_no_round_after_the_logged_weeks(learned) -> None:
+    _, going, _ = learned
+    made = decide("freeze", going, RehearsalSettings.of(**SETTINGS), None, None)
+    first = begins(going, going.shop()) - timedelta(weeks=going.week - going.first)
+    told = decisions_experiment(going.shop(), by="kind", early=True, as_of=first)
+    assert made.trial.n == told.n and made.trial.frame["round"].equals(told.frame["round"])
+    rows = pd.DataFrame({"number": [1, 2, 3] * 2, "profit": [1.0, 2.0, 3.0] * 2})
+    rows = rows.assign(policy=["learned"] * 3 + ["freeze"] * 3, spend=1.0, contacted=1, pays=True)
+    assert "Greedy suffices" in Rehearsal(rows, (), 3, 9, 0, 1.0, "weekly").say("beside_line")
 
 
 def test_only_what_rehearses_knows_of_simulated_shops() -> None:
