@@ -5,8 +5,8 @@ from .drift import FeatureDrift as FeatureDrift
 from .drift import drift_since, feature_drift
 from .drift import moved_since as moved_since
 from .feedback import satisfaction
-from .policy_weeks import policy_weeks as policy_weeks
-from .policy_weeks import weeks_by_policy as weeks_by_policy
+from .policies import policy_weeks as policy_weeks
+from .policies import weeks_by_policy as weeks_by_policy
 
 __all__ = [
     "drift_since",

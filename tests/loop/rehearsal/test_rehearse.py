@@ -174,9 +174,12 @@ def test_who_learns_once_hears_of_no_round_after_the_logged_weeks(learned) -> No
     first = begins(going, going.shop()) - timedelta(weeks=going.week - going.first)
     told = decisions_experiment(going.shop(), by="kind", early=True, as_of=first)
     assert made.trial.n == told.n and made.trial.frame["round"].equals(told.frame["round"])
-    rows = pd.DataFrame({"number": [1, 2, 3] * 2, "profit": [1.0, 2.0, 3.0] * 2})
+    rows = pd.DataFrame(
+        {"number": [1, 2, 3] * 2, "week": [1, 2, 3] * 2, "profit": [1.0, 2.0, 3.0] * 2}
+    )
     rows = rows.assign(policy=["learned"] * 3 + ["freeze"] * 3, spend=1.0, contacted=1, pays=True)
-    assert "Greedy suffices" in Rehearsal(rows, (), 3, 9, 0, 1.0, "weekly").say("beside_line")
+    found = Rehearsal(rows, ("freeze",), 3, 9, 0, 1.0, "weekly")
+    assert "Greedy suffices" in found.say("beside_line")
 
 
 def test_only_what_rehearses_knows_of_simulated_shops() -> None:
