@@ -15,6 +15,7 @@ from promolab.effects.identification import (
     NOTABLE,
     Check,
     UpliftChecks,
+    Withheld,
     arm_code,
     spoken,
     stated,
@@ -415,7 +416,7 @@ def check_experiment(
     *,
     propensity: np.ndarray | None = None,
     kept: np.ndarray | None = None,
-    like: UpliftChecks | None = None,
+    like: UpliftChecks | Withheld | None = None,
 ) -> UpliftChecks:
     """Check an experiment before its differences are called effects.
 
@@ -457,9 +458,9 @@ def check_experiment(
     ('sample ratio', 'balance')
     """
     sizes = _arm_sizes(experiment, outcome)
-    if like is not None:
-        checks = (sizes if one.name == sizes.name else one for one in like.checks)
-        return replace(like, checks=tuple(checks))
+    if isinstance(like, UpliftChecks):
+        found = (sizes if one.name == sizes.name else one for one in like.checks)
+        return replace(like, checks=tuple(found))
     chances = experiment.propensity if propensity is None else propensity
     if chances is None:
         fold = folds_of(experiment.frame[experiment.customer_id], FOLDS, 0)

@@ -220,10 +220,10 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
                 "promolab.load_experiment"
             )
         there = None if like is None else like._rows().shared
-        if there is not None and not (
+        if like is not None and not (
             like.get_params() == self.get_params()
-            and there.experiment.covariates == experiment.covariates
-            and np.array_equal(there.experiment.codes, experiment.codes)
+            and like.experiment_.covariates == experiment.covariates
+            and np.array_equal(like.experiment_.codes, experiment.codes)
         ):
             raise InputError("like learned of other decisions, or in another way; leave it out")
         shared = Shared(experiment, outcome, self.folds, self.seed, self.clip, there)

@@ -371,7 +371,7 @@ def fit_nuisance(
 
 def arms_and_folds(rows: Rows) -> np.ndarray:
     """Return a number for each arm and fold, shape (n,): expected outcomes are learned by them."""
-    return rows.codes * rows.folds + rows.fold
+    return np.asarray(rows.codes * rows.folds + rows.fold)
 
 
 def estimate_propensity(rows: Rows, Z: np.ndarray, clip: float) -> np.ndarray:

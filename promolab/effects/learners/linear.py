@@ -85,7 +85,7 @@ def ridge(
     rows, deviation = Z - centre, y - level
     weighted = rows if weight is None else rows * w[:, None]
     turned = Turned.of(centre, weighted.T @ rows, total)
-    left, n = float(w @ deviation**2), np.count_nonzero(w)
+    left, n = float(w @ deviation**2), int(np.count_nonzero(w))
     return turned.line(level, weighted.T @ deviation, left, n, penalty)
 
 
