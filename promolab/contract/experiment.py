@@ -144,7 +144,7 @@ def chances_for(given: Any, codes: np.ndarray, arms: Sequence[Any]) -> np.ndarra
     """
     if set(getattr(given, "columns", ())) == set(arms):
         given = given[list(arms)]
-    chances = np.array(given, dtype=float)
+    chances = np.array(given, dtype=float, order="F")  # by columns: few of them, and long ones
     if chances.shape != (len(codes), len(arms)):
         raise DataError(
             f"propensity has the shape {chances.shape}; expected ({len(codes)}, {len(arms)}): a "

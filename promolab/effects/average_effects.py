@@ -13,7 +13,7 @@ from promolab.effects.identification import (
     arm_code,
     named,
 )
-from promolab.effects.means import group_means, mean_of, ratio_error, wald
+from promolab.effects.means import group_means, mean_of, ratio_error, renumbered, wald
 from promolab.effects.shrinkage import place_within
 from promolab.errors import InputError, nearest
 from promolab.results import Estimate, plain
@@ -168,7 +168,7 @@ def average_table(
     for k, arm in enumerate(arms):
         mine = kept[:, k]
         scores, control = nuisance.gamma[mine, k], nuisance.control[mine]
-        cluster, customers = _renumbered(rows.cluster, mine)
+        cluster, customers = renumbered(rows.cluster, mine)
         of_scores = mean_of(scores, cluster, level)
         found = _plain(rows, k + 1, level) if nuisance.plain else of_scores
         estimate = found.estimate
@@ -198,16 +198,8 @@ def average_table(
 def _plain(rows: Rows, arm: int, level: float) -> ArmGap:
     """Return the plain difference of an arm and the control."""
     pair = np.isin(rows.codes, (0, arm))
-    cluster, _ = _renumbered(rows.cluster, pair)
+    cluster, _ = renumbered(rows.cluster, pair)
     return difference_of(rows.y[pair], rows.codes[pair] == arm, cluster, level)
-
-
-def _renumbered(cluster: np.ndarray, mine: np.ndarray) -> tuple[np.ndarray, int]:
-    """Return the customers of some rows as codes without gaps, and how many they are."""
-    if mine.all():
-        return cluster, int(cluster.max(initial=-1)) + 1
-    names, codes = np.unique(cluster[mine], return_inverse=True)
-    return codes, len(names)
 
 
 def group_tables(

@@ -28,7 +28,7 @@ from promolab.effects.learners.aipw import (
     rows_of,
     worth,
 )
-from promolab.effects.means import wald
+from promolab.effects.means import renumbered, wald
 from promolab.glossary import label
 from promolab.metrics import auc_alone, r_squared_alone
 from promolab.model.inputs import as_numbers, as_texts, is_numeric
@@ -65,9 +65,10 @@ def comparable_columns(X: pd.DataFrame) -> tuple[np.ndarray, list[str], list[str
     columns, names, sources = [], [], []
 
     def add(values: np.ndarray, name: str) -> None:
-        sd = values.std()
+        away = values - values.mean()
+        sd = np.sqrt(away @ away / len(away))
         if np.isfinite(sd) and sd > 1e-12:
-            columns.append(np.clip((values - values.mean()) / sd, -FAR, FAR))
+            columns.append(np.clip(away / sd, -FAR, FAR))
             names.append(name)
             sources.append(source)
 
@@ -133,16 +134,16 @@ def arm_contrast(
     from scipy.stats import norm
 
     got, none = codes == arm, codes == 0
-    raw = values[got].mean(axis=0) - values[none].mean(axis=0)
-    got, none, pair = got[kept], none[kept], chances[kept]
-    weight = np.where(got, 1 / pair[:, arm], 0.0) - np.where(none, 1 / pair[:, 0], 0.0)
-    _, where = np.unique(cluster[kept], return_inverse=True)
-    units = int(where.max()) + 1 if len(where) else 0
+    where, units = renumbered(cluster, kept)
+    # Of other arms' rows nothing but their part in the mean counts.
+    pair = np.flatnonzero(kept & (got | none))
+    where = where[(got | none)[kept]]
+    weight = np.where(got[pair], 1 / chances[pair, arm], -1 / chances[pair, 0]) / kept.sum()
+    means = values.T @ np.column_stack([each / each.sum() for each in (got, none, kept)])
     # A column at a time: several copies of a large matrix are more than some machines hold.
     parts = np.empty((units, values.shape[1]))
     for j, column in enumerate(values.T):
-        mine = column[kept]
-        each = (mine - mine.mean()) * (weight / len(mine))
+        each = (column[pair] - means[j, 2]) * weight
         parts[:, j] = np.bincount(where, weights=each, minlength=units)
     weighted = parts.sum(axis=0)
     parts = parts - parts.mean(axis=0)
@@ -150,7 +151,7 @@ def arm_contrast(
     error = np.sqrt(np.diag(covariance))
     with np.errstate(invalid="ignore", divide="ignore"):
         p_values = 2 * norm.sf(np.abs(weighted) / error)
-    return raw, weighted, p_values, wald(weighted, covariance)
+    return means[:, 0] - means[:, 1], weighted, p_values, wald(weighted, covariance)
 
 
 def balance_table(

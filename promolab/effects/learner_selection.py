@@ -189,7 +189,7 @@ class Candidates:
     @cached_property
     def aways(self) -> np.ndarray:
         """How far each arm's effects lie from their fold's mean, by the learner that is used."""
-        away = np.zeros(self.kept.shape)
+        away = np.zeros(self.kept.shape, order="F")
         for k, learner in enumerate(self.calibrated[0].learners):
             if learner != CONSTANT:
                 away[:, k] = self.away(learner)[:, k]
@@ -219,7 +219,7 @@ class Candidates:
                 mine, slopes[fold] = kept & others[:, None], found[0]
                 total = np.where(mine, found[2], 0.0).sum(axis=0)
                 levels[fold] = total / np.maximum(mine.sum(axis=0), 1)
-        return np.asarray(levels[rows.fold] + slopes[rows.fold] * aways)
+        return np.asarray(levels.T[:, rows.fold].T + slopes.T[:, rows.fold].T * aways)
 
     @cached_property
     def scores(self) -> np.ndarray:
@@ -261,7 +261,7 @@ def predict_folds(model: EffectModel, train: Callable[[int], Any], folds: range)
     folds : range
     """
     rows, Z = model.setting.rows, model.setting.Z
-    effects = np.full((rows.n, rows.arms - 1), np.nan)
+    effects = np.full((rows.n, rows.arms - 1), np.nan, order="F")
     with steady(Z.size):
         for fold in folds:
             there = rows.fold == fold

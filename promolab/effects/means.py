@@ -81,6 +81,12 @@ def group_means(scores: np.ndarray, group: np.ndarray, groups: int, cluster: np.
     return Means(value, std_error, degrees, n, customers, covariance)
 
 
+def renumbered(cluster: np.ndarray, mine: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return the customers of some rows as codes without gaps, and how many they are."""
+    there = np.bincount(cluster[mine]) > 0
+    return (np.cumsum(there) - 1)[cluster[mine]], int(there.sum())
+
+
 def mean_of(scores: np.ndarray, cluster: np.ndarray, level: float) -> ArmGap:
     """Average scores, errors clustered by customer.
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from promolab.effects.identification import named
 from promolab.effects.learners.base_learners import POOLED, TWO_PART
-from promolab.effects.means import mean_of
+from promolab.effects.means import mean_of, renumbered
 from promolab.metrics import random_effects
 from promolab.results import Estimate, Result, plain
 from promolab.stats import t_quantile
@@ -201,7 +201,7 @@ def centred(values: np.ndarray, kept: np.ndarray, fold: np.ndarray, folds: int) 
     """Return values less their fold's mean over the rows that count, shape (n, K − 1)."""
     total = sums_by_fold(np.where(kept, np.nan_to_num(values), 0.0), fold, folds)
     n = sums_by_fold(kept.astype(float), fold, folds)
-    return np.asarray(values - (total / np.maximum(n, 1))[fold])
+    return np.asarray(values - (total / np.maximum(n, 1)).T[:, fold].T)
 
 
 CONSTANT = "constant"
@@ -506,12 +506,11 @@ def told_apart(
     arms, n = len(average), int(whole.sum())
     if n < 2 or arms < 2:
         return np.ones(arms)
-    left = gamma[whole] - gamma[whole].mean(axis=1, keepdims=True)
-    chance = left.var(axis=0, ddof=1) / n * arms / (arms - 1)
+    left, own = gamma.T[:, whole], away.T[:, whole]
+    chance = (left - left.mean(axis=0)).var(axis=1, ddof=1) / n * arms / (arms - 1)
     apart = average - average.mean()
     between = max(float((apart**2).sum() / (arms - 1) - chance.mean()), 0.0)
-    own = away[whole] - away[whole].mean(axis=1, keepdims=True)
-    between += float((own**2).sum(axis=1).mean() / (arms - 1))
+    between += float(((own - own.mean(axis=0)) ** 2).sum(axis=0).mean() / (arms - 1))
     return np.asarray(between / (between + chance)) if between > 0 else np.zeros(arms)
 
 
@@ -526,7 +525,7 @@ def _line(
 ) -> _Line:
     """Return an arm's average and slope, and their covariance; a whole difference has slope 1."""
     mine = forward.kept[:, k]
-    _, codes = np.unique(cluster[mine], return_inverse=True)
+    codes, _ = renumbered(cluster, mine)
     scores, d, fold = forward.gamma[mine, k], away[mine], forward.fold[mine]
     mean = mean_of(scores, codes, LEVEL)
     n = np.bincount(fold, minlength=forward.folds)

@@ -136,7 +136,7 @@ def test_forward_places_come_from_earlier_folds_alone(experiment, model):
     assert forward[~first, 1].max() > 0.99
     # What a later fold holds changes nothing of an earlier one, the choice of learners included.
     found = model._candidates.forward
-    scores = found.gamma.copy()
+    scores = found.gamma.copy(order="K")
     scores[model.fold_ >= 3] = 1e6
     changed = Forward(found.predicted, scores, found.kept, found.fold, found.folds)
     for name in ("order", "scaled", "drawn"):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from promolab.effects.learners.base_learners import BaseLearner, Lesson, Predictor
-from promolab.effects.learners.linear import Cells, Targets
+from promolab.effects.learners.linear import Cells, Targets, values_of
 from promolab.metrics.uplift import aipw_scores
 from promolab.model.inputs import Encoder, NativeEncoder
 from promolab.threads import single_threaded
@@ -346,7 +346,7 @@ def fit_nuisance(
     cells : Cells, optional
         Of ``wide`` by `arms_and_folds`, where lines of another outcome were fitted to them.
     """
-    mu = np.empty((rows.n, rows.arms))
+    mu = np.empty((rows.n, rows.arms), order="F")
     plain = not wide.shape[1] and bool((chances == chances[:1]).all())
 
     def fit(which: np.ndarray) -> Predictor:
@@ -354,10 +354,10 @@ def fit_nuisance(
 
     if learner.linear and not rows.binary and not plain:
         targets = Targets(cells or Cells(wide, arms_and_folds(rows)), rows.y[:, None])
-        for fold in np.unique(rows.fold):
-            there, Z = rows.fold == fold, wide[rows.fold == fold]
-            for arm in range(rows.arms):
-                mu[there, arm] = targets.line((rows.codes == arm) & ~there).predict(Z)
+        others = [rows.fold != fold for fold in range(rows.folds)]
+        arms = [rows.codes == arm for arm in range(rows.arms)]
+        found = values_of([targets.line(mine & rest) for rest in others for mine in arms], wide)
+        mu[:] = found.reshape(rows.n, rows.folds, -1)[np.arange(rows.n), rows.fold]
     else:
         for arm in range(rows.arms):
             mine = rows.codes == arm

@@ -28,7 +28,7 @@ from promolab.effects.learners.base_learners import (
     Predictor,
     unshrunk_effect,
 )
-from promolab.effects.learners.linear import Cells, Targets
+from promolab.effects.learners.linear import Cells, LinearFit, Targets, values_of
 from promolab.effects.learners.two_part import heavy_tailed, smoothed, two_part_effects
 from promolab.errors import InputError
 
@@ -123,6 +123,8 @@ class EffectModel:
 
     def predict(self, Z: np.ndarray) -> np.ndarray:
         """Return the effects, shape (n, K − 1)."""
+        if all(isinstance(part, LinearFit) for part in self.parts):
+            return values_of(self.parts, Z)
         return np.column_stack([part.predict(Z) for part in self.parts])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -35,8 +35,13 @@ class LinearFit:
 
     def predict(self, Z: np.ndarray) -> np.ndarray:
         """Return the line's values, shape (n,)."""
-        values: np.ndarray = Z @ self.coefficients + (self.level - self.centre @ self.coefficients)
-        return values
+        return values_of([self], Z)[:, 0]
+
+
+def values_of(lines: Sequence[LinearFit], Z: np.ndarray) -> np.ndarray:
+    """Return the values of several lines, shape (n, lines)."""
+    levels = [line.level - line.centre @ line.coefficients for line in lines]
+    return np.asarray(Z @ np.column_stack([line.coefficients for line in lines]) + levels)
 
 
 def nothing(columns: int) -> LinearFit:
@@ -127,7 +132,7 @@ class Turned:
         penalties = PENALTIES[:, None] * self.total
         grown = values + penalties
         explained = (along**2 * (values + 2 * penalties) / grown**2)[:, seen].sum(axis=1)
-        left = np.maximum(squares - explained, 0.0)
+        left = np.maximum(max(squares, 0.0) - explained, 0.0)
         free = np.maximum(n - 1 - (values / grown).sum(axis=1), 1e-9)
         # Of equal scores the largest penalty: a constant needs no coefficients.
         best = len(PENALTIES) - 1 - int(np.argmin((left / free**2)[::-1]))
@@ -239,28 +244,29 @@ class Targets:
     """
 
     def __init__(self, cells: Cells, Y: np.ndarray) -> None:
-        self.cells, self.Y = cells, Y
+        self.cells, parts = cells, [Y[rows] for rows in cells.rows]
         self.sums = [
-            Sums(len(rows), z, Y[rows].sum(axis=0), zz, cells.Z[rows].T @ Y[rows])
-            for rows, (z, zz) in zip(cells.rows, cells.products, strict=True)
+            Sums(len(rows), z, y.sum(axis=0), zz, cells.Z[rows].T @ y)
+            for rows, y, (z, zz) in zip(cells.rows, parts, cells.products, strict=True)
         ]
+        self.squares = np.array([(y**2).sum(axis=0) for y in parts])
 
     def line(self, which: np.ndarray, k: int = 0, penalty: float | None = None) -> LinearFit:
         """Fit one of them to the rows of a mask, as `ridge` does."""
-        mine, y = self.cells.within(which), self.Y[which, k]
+        mine = self.cells.within(which)
         if not mine:
             return nothing(self.cells.Z.shape[1])
         whole = _added([self.sums[each] for each in mine])
-        centre, level = whole.z / whole.n, float(y.mean())
-        squares, products = whole.about(centre, whole.y / whole.n)
+        centre, levels = whole.z / whole.n, whole.y / whole.n
+        squares, products = whole.about(centre, levels)
         if mine not in self.cells.turned:
             self.cells.turned[mine] = Turned.of(centre, squares, whole.n)
-        left = float(((y - level) ** 2).sum())
+        level, left = float(levels[k]), self.squares[list(mine), k].sum() - whole.n * levels[k] ** 2
         return self.cells.turned[mine].line(level, products[:, k], left, whole.n, penalty)
 
     def pooled(self, which: np.ndarray) -> list[LinearFit]:
         """Fit all of them to the rows of a mask, as `pooled_lines` does."""
-        mine, (many, p) = self.cells.within(which), (self.Y.shape[1], self.cells.Z.shape[1])
+        mine, (many, p) = self.cells.within(which), (self.squares.shape[1], self.cells.Z.shape[1])
         none = Sums(0, np.zeros(p), np.zeros(many), np.zeros((p, p)), np.zeros((p, many)))
         sums = [
             _added([none, *(self.sums[each] for each in mine if self.cells.part[each] == part)])

@@ -80,7 +80,7 @@ def aipw_scores(
         expected = np.broadcast_to(np.divide(*sums), chances.shape)
     else:
         expected = _checked_mu(mu, chances.shape)
-    received = arm[:, None] == np.arange(chances.shape[1])
+    received = (np.arange(chances.shape[1])[:, None] == arm).T
     weight = np.where(received, 1.0, 0.0) / np.where(chances > 0, chances, np.nan)
     shifted = expected + weight * (outcome[:, None] - expected)
     gamma: np.ndarray = shifted[:, 1:] - shifted[:, :1]
