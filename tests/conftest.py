@@ -68,9 +68,9 @@ HEAVY = """
     features/test_decisions.py metrics/test_uplift.py campaign/test_plan.py
     browser/test_notebook.py widgets/test_explore_notebooks.py policy/test_limits.py
     campaign/test_readout.py test_cleaning.py report/running/test_kernel_pool.py
-    campaign/worth/test_week_worth.py model/test_neural.py effects/test_coverage.py
+    campaign/worth/test_week_worth.py model/test_neural.py effects/test_model.py
     onboarding/test_proposal.py loop/promises/test_kept_in_a_ledger.py
-    simulated/test_promises.py policy/test_winners_curse.py
+    simulated/test_promises.py policy/test_plan_values.py
     effects/test_arms.py effects/test_comparison.py simulated/test_goes_on.py
     scoring/test_shrink.py campaign/test_holdout.py
     metrics/test_coverage.py test_setup.py campaign/test_forecasts.py

@@ -13,7 +13,8 @@ from promolab.contract import Experiment
 from promolab.effects import compare_arms
 from promolab.engines import connect
 from promolab.stats import ArmMean, TwoArms
-from tests.abtest.made_up import shop
+from tests.abtest.made_up import TRUE_SPEND, experiments, shop
+from tests.draws import check_cover, draws
 
 METRICS = {
     "spend": Metric("spend", earlier="before", winsorise=0.95),
@@ -118,3 +119,82 @@ def test_a_small_arm_without_its_large_outcomes_yet_has_the_error_of_both():
 def test_a_rare_outcome_of_a_small_arm_is_not_called_too_often():
     found = watched(HELD_BACK, 200)
     assert found.decided.any(axis=1).sum() <= binom.ppf(0.99, 200, 0.05)
+
+
+THIRDS = {"control": 1 / 3, "mail": 1 / 3, "coupon": 1 / 3}
+
+
+def test_a_mismatch_stops_the_readout_and_no_part_is_told_of_what_may_be_nothing():
+    frame = shop(600)
+    lost = frame[(frame["arm"] != "mail") | (frame.index % 3 > 0)]
+    found = measure_arms(lost, {"m": "spend"}, shares=THIRDS)
+    assert found.stopped and not found.rows
+    assert "not come as often as their chances say (p < 0.001)" in found.sample_ratio.sentence
+    assert measure_arms(frame, {"m": "spend"}, shares=THIRDS).sample_ratio.verdict == "passed"
+    for spend, why in (
+        (frame["spend"] - frame["spend"].mean(), "too near 0: no percentage"),
+        (-1 - frame["spend"], "below 0: no percentage"),
+    ):
+        row = measure_arms(frame.assign(spend=spend), {"m": "spend"}).rows[0]
+        assert np.isnan(row.relative.ci_low) and np.isfinite(row.difference.ci_low)
+        assert why in row.why
+
+
+def test_what_is_left_out_is_counted_and_said():
+    frame = shop(600)
+    adjusted, spend = {"m": Metric("spend", earlier="before")}, frame["spend"]
+    gaps = frame.assign(spend=spend.where(frame.index % 10 > 0))
+    gaps["before"] = frame["before"].where(frame.index > 4)
+    found, left = measure_arms(gaps, adjusted), gaps[gaps["spend"].notna()]
+    filled = left.assign(before=left["before"].fillna(left["before"].min()))
+    row, same = found.rows[0], measure_arms(filled, adjusted).rows[0]
+    assert row.difference.ends == pytest.approx(same.difference.ends, rel=1e-9)
+    assert sum(row.missing) == int(gaps["spend"].isna()[gaps["arm"] != "mail"].sum())
+    assert "m is missing in 60 rows" in found.notes[0]
+    assert "before is missing in 5 rows" in found.notes[1]
+    kinds = np.where(frame.index < 3, "few", np.where(frame.index < 300, "one", "two"))
+    segmented = frame.assign(kind=pd.Series(kinds).where(frame.index < 500))
+    found = measure_arms(segmented, {"m": "spend"}, segments="kind")
+    assert {row.segment for row in found.segments} == {"one", "two"}
+    told = ["100 rows without kind are in", "Too few in an arm to compare within kind few."]
+    assert all(note.startswith(said) for note, said in zip(found.notes, told, strict=True))
+    rare = frame.assign(spend=spend.where(frame.index % 50 == 0, 0.0))
+    found = measure_arms(rare, {"m": Metric("spend", winsorise=0.95)})
+    assert found.rows[0].winsorised is None and "m is not winsorised: 95 %" in found.notes[0]
+
+
+DRAWS, CUSTOMERS = draws(), 300
+COVERED = {
+    "mean": Metric("spend", "mean"),
+    "adjusted": Metric("spend", earlier="before"),
+    "ratio": Metric("revenue", per="orders"),
+    "share": Metric("bought", "share"),
+}
+LIFT = {"mean": 0.1, "adjusted": 0.1, "ratio": 0.0, "share": 0.1}
+TRUTH = {(name, "relative"): lift for name, lift in LIFT.items()}
+LEVEL = {"mean": TRUE_SPEND, "adjusted": TRUE_SPEND, "ratio": 20.0, "share": 0.2}
+TRUTH |= {(name, "difference"): LIFT[name] * level for name, level in LEVEL.items()}
+
+
+@pytest.fixture(scope="module")
+def found():
+    rows = measure_arms(experiments(DRAWS, CUSTOMERS), COVERED, segments="draw").segments
+    mine = [row for row in rows if row.arm == "mail"]
+    return {name: [row for row in mine if row.metric == name] for name in COVERED}
+
+
+@pytest.mark.parametrize(("metric", "figure"), TRUTH)
+def test_intervals_hold_the_truth(found, metric, figure):
+    ends = [getattr(row, figure).ends for row in found[metric]]
+    # A ratio's mean lies a little above its truth.
+    check_cover(ends, TRUTH[metric, figure], slack=0.005, biased=figure == "relative")
+
+
+def test_a_known_past_takes_its_share_of_the_variance():
+    """True +10 % reads +10 %; the variance falls by the square of the correlation."""
+    metrics = {name: COVERED[name] for name in ("adjusted", "mean")}
+    rows = measure_arms(experiments(1, 20_000), metrics).rows
+    row, plain = (row for row in rows if row.arm == "mail")
+    fall = 1 - row.std_error**2 / plain.std_error**2
+    assert fall == pytest.approx(row.correlation**2, rel=0.05)
+    assert row.relative.ci_low < 0.1 < row.relative.ci_high

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import ttest_ind
-from statsmodels.stats.power import TTestIndPower
+from statsmodels.stats.power import NormalIndPower, TTestIndPower
 from statsmodels.stats.proportion import power_proportions_2indep
 
 from promolab import plan_experiment
-from promolab.abtest import customer_history
+from promolab.abtest import customer_history, share_to_see, smallest_effect
 from promolab.abtest.power import PlannedTest, smallest_rise
 from promolab.abtest.sequential import multiplier
 from promolab.features import known_until
@@ -150,3 +150,29 @@ def test_it_says_what_will_show():
     little = plan_experiment(rate=0.9, customers=4)
     assert math.isnan(little.smallest) and "cannot show any difference" in little.summary()
     assert "– %" not in little.to_table().text
+
+
+SIZES = [(1080, 120), (9500, 500), (50, 50), (100, 900)]
+
+
+@pytest.mark.parametrize(("treated", "control"), SIZES)
+def test_means_agree_with_statsmodels(treated, control):
+    for power, alpha in ((0.8, 0.05), (0.9, 0.01)):
+        effect = smallest_effect(treated, control, sd=20, power=power, alpha=alpha)
+        theirs = NormalIndPower().power(effect / 20, treated, alpha, control / treated)
+        assert theirs == pytest.approx(power, abs=1e-5)
+    assert np.isnan(smallest_rise(2, 1, 0.05, 0.8, 0.05))  # not even a rise to 1 would show
+
+
+@pytest.mark.parametrize("customers", [60, 1201, 40_000])
+def test_the_share_needed_is_the_smallest_one_that_does(customers):
+    def shows(control, wanted):
+        return smallest_effect(customers - control, control, sd=0.3) <= wanted * (1 + 1e-9)
+
+    for wanted in (0.005, 0.02, 0.07, 0.3):
+        found = share_to_see(customers, wanted, sd=0.3)
+        if found.control is None:
+            assert found.share is None and not shows(customers // 2, wanted) and found.summary()
+        else:
+            assert found.share == found.control / customers and shows(found.control, wanted)
+            assert found.control == 1 or not shows(found.control - 1, wanted)

@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.money import made_up
+from benchmarks.money import answers, made_up
 from promolab import UpliftModel, allocate
 from promolab.effects import mean_of
 from promolab.policy import Holdouts, PlanScores, PolicyRows, plan_value
+from tests.draws import bounds
 from tests.effects.made_up import trial
 
 
@@ -160,3 +161,21 @@ def test_a_models_rows_know_nothing_of_their_own_fold():
     moved = np.abs(after.effect - before.effect).max(axis=1)
     assert moved[there].max() < 1e-9
     assert moved[~there].min() > 10
+
+
+def test_what_is_said_is_right_where_what_chose_promises_too_much():
+    found = answers(30)
+    width = found["high"] - found["low"]
+    error = width.mean() / 2 / 1.645
+    said, naive = ((found[name] - found["evaluated"]).mean() / error for name in ("said", "naive"))
+    assert abs(said) < 0.5 and naive > 1.2
+    least, most = bounds(0.9, 30, 0.01)
+    assert least <= found["evaluated"].between(found["low"], found["high"]).mean() <= most
+    assert width.mean() < 0.95 * found["split_width"].mean()
+
+
+def test_an_interval_that_forgets_that_folds_share_data_is_too_narrow():
+    """Where nothing is there, plain errors are a sixth too small."""
+    found = answers(25, strength=0.0)
+    spread, told = found["said"].std(ddof=1), (found["high"] - found["low"]).mean() / 2 / 1.645
+    assert told / 1.15 < spread < told / 0.85
