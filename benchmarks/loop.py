@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.promises import held
-from benchmarks.table import Row, Run, at_least, at_most, part
+from benchmarks.table import Row, Run, at_least, at_most, part, shown
 from promolab.stats import t_quantile
 
 SEEDS, WEEKS, SINCE = 5, 12, 9
-OTHERS = ("response", "random", "everyone")
+OTHERS, BANDITS = ("response", "random", "everyone", "freeze"), ("ucb", "ts")
 
 
 @part("loop", "what a week takes")
@@ -54,7 +54,7 @@ def stops_spending(customers: int = 10_000, seeds: int = 2 * SEEDS) -> Row:
 
 
 def loops(
-    customers: int = 20_000, seeds: int = SEEDS, *, others: tuple[str, ...] = OTHERS
+    customers: int = 20_000, seeds: int = SEEDS, *, others: tuple[str, ...] = OTHERS + BANDITS
 ) -> pd.DataFrame:
     """Return what policies and oracles added, and spent, in weeks 9 to 12, a row per seed.
 
@@ -118,6 +118,9 @@ def looped(run: Run, customers: int = 20_000, seeds: int = SEEDS) -> Iterator[Ro
         told = f"upper end {high:,.0f}; it has {share:.2f} × attainable"
         name = f"{what}: learned less {other}, lower end of 95 %"
         yield at_least(name, low, 0, "CNY", told, also=low > 0)
+    for name in BANDITS:
+        low, high = beyond_noise(found[name] - found["learned"])
+        yield shown(f"{what}: {name} less learned, 95 %", f"{low:,.0f} to {high:,.0f} CNY")
     if run.large:
         large = loops(100_000, seeds, others=())
         yield of_attainable(large, f"loop, weeks 9–12, 100,000 customers, {seeds} seeds")

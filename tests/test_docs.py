@@ -218,6 +218,7 @@ def test_a_result_is_made_as_the_page_says(tmp_path, monkeypatch):
     [
         ("simulated_shop.md", 300, []),
         ("which_method.md", 0, []),
+        ("howto/adaptive.md", 0, []),
         ("tutorial/first_policy.md", 600, ["Identification: randomised", "20 % is tolerated"]),
     ],
 )
