@@ -15,6 +15,7 @@ from tests.browser.lab import LabPage
 from tests.widgets.explored import WEEK
 
 pytest.importorskip("jupyterlab", reason="the extra lab is not installed")
+pytestmark = pytest.mark.when_changed("tests")
 
 
 FIRST = """

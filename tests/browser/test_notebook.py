@@ -5,6 +5,7 @@ import pytest
 from tests.browser.lab import run_all
 
 pytest.importorskip("jupyterlab", reason="the extra lab is not installed")
+pytestmark = pytest.mark.when_changed("tests")
 
 CELLS = [
     "import pandas as pd, promolab\n"

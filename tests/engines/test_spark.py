@@ -26,6 +26,7 @@ from tests.refused import refused, spoilt
 from tests.two_engines import NOW, RESULTS, dirty_shop, same, same_cleaning
 
 pytest.importorskip("pyspark", reason="pyspark is not installed")
+pytestmark = pytest.mark.when_changed("tests")
 needs_java = pytest.mark.skipif(
     shutil.which("java") is None,
     reason="there is no Java (Debian: apt-get install default-jre-headless)",
