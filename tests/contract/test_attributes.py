@@ -8,13 +8,13 @@ import pandas as pd
 import pytest
 
 import promolab
-from promolab.contract import Settings, Shop
 from promolab.contract.personal import attributes_in, personal_columns, pooled_values
 from promolab.contract.personal_looks import by_number, is_national_id, is_one_of_each
 from promolab.features import build_features
 from promolab.features.decisions import attributes_of
 from promolab.profiles import build_profiles, compare_cards, profile_card
 from promolab.sources import save_shop
+from tests.made_up import shop_of
 
 N = 120
 DECLARED = {"customers": {"attributes": {"shoe_size": "shoe_size", "dob": "dob", "joined": "x"}}}
@@ -61,11 +61,9 @@ def shop():
     events["amount"] = 12.5
     events["member_card"] = [f"MC{i:06d}" for i in np.tile(number, 6)]
     events["session"] = [f"s-{i}" for i in range(len(events))]
-    con = ibis.duckdb.connect(threads=1)
+    more = {"keep_personal": ("customers.token",), "mapping": DECLARED, "currency": "CNY"}
     tables = {"customers": customers, "events": events}
-    more = {"keep_personal": ("customers.token",), "mapping": DECLARED}
-    settings = Settings("Corner", "CNY", "Asia/Shanghai", **more)
-    return Shop({name: con.create_table(name, table) for name, table in tables.items()}, settings)
+    return shop_of(tables, name="Corner", zone="Asia/Shanghai", **more)
 
 
 PERSONAL = {"Geburtsdatum", "dob", "day_1", "CodiceFiscale", "extra", "loyalty_card", "token"}
@@ -134,12 +132,6 @@ def test_what_few_share_is_other_to_models_and_what_was_declared_stays_so(shop, 
     assert again.settings.declared == {"shoe_size", "joined"}
     assert again.customers.execute().shoe_size.tolist() == list(36 + np.arange(N) // 9)
     assert attributes_in(again.customers, again.settings).shown == ("shoe_size", "joined")
-
-
-def test_a_built_in_shop_shows_its_groups():
-    shop = promolab.load_shop("complete_journey")
-    assert attributes_in(shop.customers, shop.settings).sentence() == ""
-    assert personal_columns(shop).found == {}
 
 
 def test_national_numbers_are_told_by_letters_a_form_or_the_checks_of_several():

@@ -116,29 +116,28 @@ def test_money_not_finite_is_counted():
     assert found(shop) == {("events", "not_finite"): ("warn", 2)}
 
 
-def unsaid(**columns: object) -> dict[str, tuple[str, str]]:
-    ids = [f"C{i}" for i in range(6)]
-    frame = pd.DataFrame({"customer_id": ids, "ts": pd.Timestamp("2017-03-01")})
-    frame = frame.assign(**{"kind": "purchase", "product_id": "A", "amount": 1.0} | columns)
-    frame = frame.dropna(axis="columns", how="all") if "keep" not in frame else frame
-    return {f.check: (f.level, f.sentence) for f in check(corner(events=frame), NOW).findings}
-
-
 def test_events_without_amount_or_product_are_said_and_an_amount_always_empty():
-    found = unsaid(amount=None, product_id=None)
-    said = "events has no amount: no sales, and no money in profiles"
-    assert found["no_amount"] == ("warn", said)
-    assert found["no_product"][0] == "note" and set(found) == {"no_amount", "no_product"}
-    found = unsaid(amount=pd.Series([None] * 6, dtype="float64"), keep=1)
-    assert found["no_amount"][0] == "warn"
-    assert "no_amount" not in unsaid(amount=[None, 1, 2, 3, 4, 5])
+    bare = corner(events=events().drop(columns=["amount", "product_id"]))
+    assert found(bare) == {
+        ("events", "no_amount"): ("warn", 0),
+        ("events", "no_product"): ("note", 0),
+    }
+    assert "events has no amount: no sales, and no money in profiles" in check(bare, NOW).to_text()
+    never = corner(events=events(amount=pd.Series([None] * 3, dtype="float64")))
+    assert found(never)["events", "no_amount"][0] == "warn"
+    assert not found(corner(events=events(amount=[None, 1, 2])))
 
 
 def test_unknown_kinds_are_named_with_their_rows_personal_ones_only_counted():
-    found = unsaid(kind=["purchase", "buy", "buy", "adjust", "a@b.org", "order 1234"])
-    level, said = found["unknown_kind"]
-    assert level == "warn"
-    assert said.endswith("'buy' (2 rows), 'adjust' (1 row), and 2 words more")
-    assert "b.org" not in said and "1234" not in said
-    said = unsaid(kind=["purchase"] * 4 + ["a@b.org", "c@d.org"])["unknown_kind"][1]
-    assert said.endswith("; it holds 2 other words")
+    for kinds, ends in [
+        (
+            ["buy", "buy", "adjust", "a@b.org", "order 1234"],
+            "'buy' (2 rows), 'adjust' (1 row), and 2 words more",
+        ),
+        (["a@b.org", "c@d.org"], "; it holds 2 other words"),
+    ]:
+        shop = corner(events=events(len(kinds) + 1, kind=["purchase", *kinds]))
+        (finding,) = check(shop, NOW).findings
+        assert (finding.check, finding.level) == ("unknown_kind", "warn")
+        assert finding.sentence.endswith(ends)
+        assert "b.org" not in finding.sentence and "1234" not in finding.sentence

@@ -1,13 +1,10 @@
 """A seeded frame of customer features: skewed, with nulls, with groups that differ."""
 
-import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
 
 from promolab.segmentation.response_rates import SegmentResponse, segment_response
-
-matplotlib.use("Agg")
 
 
 def answered(frame: pd.DataFrame, segment: np.ndarray) -> SegmentResponse:
