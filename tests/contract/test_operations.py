@@ -74,8 +74,6 @@ def test_all_sections_are_understood(tmp_path):
 
 def test_what_is_not_said_has_a_default_and_send_files_are_for_excel_or_not(tmp_path):
     found = read_operations(Settings())
-    assert found.contact.never_statuses == ("blocked",)
-    assert found.send == SendColumns() and found.economics.budget is None
     assert found.economics.assumed == ("margin_rate", "contact_cost", "coupon_cost")
     # A margin stated above the sections is stated.
     assert read_operations(Settings(margin_rate=0.3)).economics.margin_rate == Rate(0.3, False)

