@@ -18,9 +18,10 @@ def answered(frame: pd.DataFrame, segment: np.ndarray) -> SegmentResponse:
     return segment_response(pairs, np.asarray(segment, dtype=object)[row])
 
 
-def make_features(n: int = 600, seed: int = 0) -> pd.DataFrame:
-    """Return features of n customers; one in ten has ordered only once."""
-    rng = np.random.default_rng(seed)
+@pytest.fixture(scope="session")
+def features() -> pd.DataFrame:
+    """Features of 600 customers; one in ten has ordered only once."""
+    rng, n = np.random.default_rng(0), 600
     orders = np.where(rng.random(n) < 0.1, 1, 1 + rng.poisson(rng.lognormal(2, 1, n)))
     basket = rng.lognormal(3, 0.6, n)
     contacts = rng.poisson(2, n)
@@ -57,9 +58,10 @@ def make_features(n: int = 600, seed: int = 0) -> pd.DataFrame:
     return frame
 
 
-def make_planted(n: int = 150, seed: int = 1) -> tuple[pd.DataFrame, np.ndarray]:
-    """Return features of three groups far apart, and the group of each row."""
-    rng = np.random.default_rng(seed)
+@pytest.fixture(scope="session")
+def planted() -> tuple[pd.DataFrame, np.ndarray]:
+    """Features of three groups far apart, and the group of each row."""
+    rng, n = np.random.default_rng(1), 150
     group = np.repeat([0, 1, 2], n)
     centre = np.array([[120, 1, 0.60, 15], [5, 30, 0.10, 20], [8, 12, 0.15, 150]])[group]
     noise = np.exp(rng.normal(0, 0.15, centre.shape))
@@ -69,13 +71,3 @@ def make_planted(n: int = 150, seed: int = 1) -> tuple[pd.DataFrame, np.ndarray]
     frame["orders"] = np.ceil(frame["orders_84d"])
     frame["amount"] = frame["orders"] * frame["average_order_amount"]
     return frame, group
-
-
-@pytest.fixture(scope="session")
-def features() -> pd.DataFrame:
-    return make_features()
-
-
-@pytest.fixture(scope="session")
-def planted() -> tuple[pd.DataFrame, np.ndarray]:
-    return make_planted()

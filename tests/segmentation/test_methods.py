@@ -96,11 +96,3 @@ def test_many_customers_are_chosen_on_a_sample(method, planted, monkeypatch):
     assert sampled.stability().resampled == 200 and sampled.stability().value > 0.8
     again = Segmenter(method, **QUICK).fit(planted[0])
     assert (again.labels_ == sampled.labels_).all()
-
-
-def test_predict_takes_a_customer_at_several_times(features: pd.DataFrame) -> None:
-    made = Segmenter(k=3, bootstraps=0).fit(features)
-    pairs = pd.concat([features, features.head(5)])
-    assert made.predict(pairs).tolist() == [*made.labels_, *made.labels_[:5]]
-    unknown = features.head(2).assign(orders=np.nan, recency_days=np.nan)
-    assert made.predict(unknown).tolist() == ["No purchases yet"] * 2

@@ -61,7 +61,10 @@ def test_customers_are_where_they_were_with_their_evidence(fitted, saved, featur
     pd.testing.assert_frame_equal(again.assignments(), fitted.assignments())
     assert again.names_ == fitted.names_ and again.made_in == "2017-W43"
     assert again.silhouette_ == fitted.silhouette_
-    assert (loaded.predict(features) == fitted.labels_).all()
+    # Of pairs, a customer at several times; nothing is known of who has not bought yet.
+    unknown = features.head(2).assign(orders=np.nan, recency_days=np.nan)
+    told = loaded.predict(pd.concat([features, features.head(5), unknown]))
+    assert told.tolist() == [*fitted.labels_, *fitted.labels_[:5], *["No purchases yet"] * 2]
     # A customer alone is standardised as among all.
     assert loaded.predict(features.iloc[[17]]).tolist() == [fitted.labels_[17]]
     pd.testing.assert_frame_equal(again.choice_.to_frame(), fitted.choice_.to_frame())
