@@ -1,9 +1,6 @@
 """A shop that goes on: what it is told to assign decides what happens next, and nothing else."""
 
 import shutil
-import subprocess
-import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,7 +19,6 @@ from promolab.simulated.rounds import drawn, people_of
 from promolab.simulated.world import NONE
 from promolab.sources import load_shop
 from promolab.sources.opening import simulated
-from tests.draws import draws
 from tests.refused import refused
 from tests.simulated.conftest import written
 
@@ -256,43 +252,6 @@ def test_a_folder_of_something_else_is_left_and_two_runs_in_one_do_not_mix(going
     assert other.week == 12
     refused("does another run go on", other.decide, *some(other, seed=1))
     assert written(going.folder / "weeks") == before
-
-
-WALK = """
-import sys
-from pathlib import Path
-import numpy as np
-from promolab.simulated import GoingShop, World
-from promolab.sources import load_shop
-
-world = World(customers=400, weeks=12, variant="weekly", seed=3)
-going = GoingShop.begin(world, Path(sys.argv[1]), load_shop)
-print("open", flush=True)
-while going.week < 16:
-    rng = np.random.default_rng(going.week)
-    going.decide(*going.decisions_of(rng.integers(-1, 12, 400)))
-"""
-
-
-def test_killed_at_any_moment_it_goes_on_to_the_same_bytes(tmp_path, monkeypatch):
-    """Killed, the first time while the log is written: in the end all is as without it."""
-    rng, folder = np.random.default_rng(0), tmp_path / "killed"
-    for kill in range(draws(3, most=10)):
-        command = [sys.executable, "-c", WALK, str(folder)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE)
-        if kill:
-            assert process.stdout is not None
-            process.stdout.readline()
-        else:
-            while not (folder / "weeks").exists() and process.poll() is None:
-                time.sleep(0.002)
-        time.sleep(rng.uniform(0, 0.12))
-        process.kill()
-        process.wait()
-    for path in (folder, tmp_path / "whole"):
-        monkeypatch.setattr(sys, "argv", ["walk", str(path)])
-        exec(WALK, {})
-    assert written(folder) == written(tmp_path / "whole")
 
 
 def test_a_week_not_finished_is_not_there_and_worth_and_spend_of_an_assignment(going):
