@@ -124,6 +124,5 @@ LOOKED_AT: dict[str, Callable[[Shop], Any]] = {
     "sales by week": lambda s: sales.weekly_sales(s, AS_OF),
     "cohorts": lambda s: sales.monthly_cohorts(s, AS_OF),
     "age of the data": lambda s: freshness(s, AS_OF),
-    "live": lambda s: promolab.LiveFeatures(s, AS_OF),
 }
 """What the first pages look at beside it: sums and samples."""
