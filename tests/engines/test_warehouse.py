@@ -23,15 +23,7 @@ from promolab.cli import main
 from promolab.contract import Settings, Shop
 from promolab.engines import connection as warehouse
 from promolab.engines import is_url, until_next
-from promolab.engines.connection import (
-    connect_url,
-    engine_errors,
-    list_their_tables,
-    read_their_table,
-    sentence,
-    shown,
-    write_parquet,
-)
+from promolab.engines.connection import connect_url, list_their_tables, read_their_table
 from promolab.engines.duckdb_answers import template_of
 from promolab.errors import DataError, InputError, MissingExtraError, StepError
 from promolab.sales import data_overview
@@ -99,11 +91,11 @@ def test_cleaning_campaigns_and_pages_count_the_same_rows(cleaned):
 def test_a_table_is_written_as_duckdb_writes_it_and_a_part_at_a_time(shops, tmp_path, monkeypatch):
     for number, shop in enumerate(shops):
         rows = shop.events.order_by(list(shop.events.columns))
-        write_parquet(rows, tmp_path / f"{number}.parquet")
+        warehouse.write_parquet(rows, tmp_path / f"{number}.parquet")
     here, there = (pq.read_table(tmp_path / f"{number}.parquet") for number in (0, 1))
     assert here.schema.equals(there.schema) and here.to_pandas().equals(there.to_pandas())
     monkeypatch.setattr(warehouse, "ROWS_AT_ONCE", 100)
-    write_parquet(shops[1].events, tmp_path / "events.parquet")
+    warehouse.write_parquet(shops[1].events, tmp_path / "events.parquet")
     file = pq.ParquetFile(tmp_path / "events.parquet")
     assert file.num_row_groups == -(-shops[0].events.count().execute() // 100)
 
@@ -249,8 +241,8 @@ def silent_on(secrets: list[str], error: BaseException, more: str = "") -> None:
 
 
 def test_an_address_and_a_drivers_error_are_shown_without_secrets(monkeypatch):
-    assert shown("postgres://ann:${P}@host:5433/shop?a=b") == "postgres://host:5433/shop"
-    assert shown("duckdb:///data/a@b.duckdb") == "duckdb:///data/a@b.duckdb"
+    assert warehouse.shown("postgres://ann:${P}@host:5433/shop?a=b") == "postgres://host:5433/shop"
+    assert warehouse.shown("duckdb:///data/a@b.duckdb") == "duckdb:///data/a@b.duckdb"
     assert [is_url(s) for s in ("duckdb://a", "folder", "C://a", Path("a"))] == [True, *[False] * 3]
     monkeypatch.setenv("WORD", "a b/c@d")
     monkeypatch.setenv("PGPASSWORD", "other-secret")
@@ -259,7 +251,7 @@ def test_an_address_and_a_drivers_error_are_shown_without_secrets(monkeypatch):
         'postgres://ann:a%20b%2Fc%40d@host/shop or "a b/c@d", a+b%2Fc%40d, other-secret'
         ' for user "ann"\nsecond line'
     )
-    said = sentence(error, url)
+    said = warehouse.sentence(error, url)
     assert said == ('postgres://host/shop or "${WORD}", ${WORD}, ${PGPASSWORD} for the user')
 
 
@@ -353,7 +345,7 @@ def test_a_connection_that_breaks_off_is_said(shops, postgres, capfd):
     ):
         with pytest.raises(StepError, match=r"connection to postgres://127.* broke off") as lost:
             use()
-        assert not isinstance(lost.value, engine_errors())
+        assert not isinstance(lost.value, warehouse.engine_errors())
         assert "owner" not in str(lost.value)
     del stored
     gc.collect()

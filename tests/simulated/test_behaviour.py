@@ -51,24 +51,9 @@ def test_views_lead_to_clicks_to_carts_to_purchases_to_shares_and_reviews(shop, 
     assert reviews.rating.between(1, 5).all() and (reviews.text.str.len() > 5).all()
 
 
-def test_sale_days_are_busy_customers_have_habits_and_the_loyal_return(shop, events, people):
-    bought = events[events.kind == "purchase"]
-    days = bought.groupby(bought.local.dt.date).order_id.nunique()
-    assert days[pd.Timestamp("2024-06-18").date()] > 1.8 * days.median()
-    assert bought.product_id.value_counts(normalize=True).head(60).sum() > 0.35  # a tenth of them
-    groups = bought.groupby("customer_id").product_id.agg(["size", "nunique"])
-    groups = groups[groups["size"] >= 8]
-    repeats = 1 - groups["nunique"] / groups["size"]
-    assert np.corrcoef(repeats, people.loyalty[groups.index - 1])[0, 1] > 0.4
-    orders = bought[~bought.week.isin(shop.truth.world.sale_days)].drop_duplicates("order_id")
-    hour = orders.local.dt.hour + orders.local.dt.minute / 60
-    assert np.corrcoef(hour, people.hour[orders.customer_id - 1])[0, 1] > 0.6
-    assert abs((orders.local.dt.day_of_week >= 5).mean() - 0.325) < 0.03
-
-
-def window(events, shop, kind, place=0):
-    """Order totals of those assigned a kind, in its window."""
-    week = shop.truth.world.rounds[place]
+def window(events, shop, kind):
+    """Order lines of those assigned a kind, in the first window."""
+    week = shop.truth.world.rounds[0]
     decisions = shop.decisions.filter(shop.decisions.action == f"W{week + 1:02d}-{kind}").execute()
     inside = events[(events.kind == "purchase") & (events.week == week)]
     return inside[inside.customer_id.isin(decisions.customer_id)]
@@ -92,21 +77,6 @@ def test_discounts_fall_where_the_terms_say_and_none_outside_a_window(shop, even
     bought = events[events.kind == "purchase"]
     assert (bought[~bought.week.isin(shop.truth.world.rounds)].discount == 0).all()
     assert bought.discount.sum() > 0 and (bought.amount >= 0).all()
-
-
-def test_baskets_are_topped_up_to_the_threshold(shop, events):
-    terms = shop.promotions.execute().set_index("promotion_id").loc["W06-full_reduction"]
-    at = terms.threshold
-    lines = pd.concat([window(events, shop, "full_reduction", place) for place in range(3)])
-    other = events[(events.kind == "purchase") & ~events.week.isin(shop.truth.world.rounds)]
-    totals, usual = (
-        (rows.amount + rows.discount).groupby(rows.order_id).sum() for rows in (lines, other)
-    )
-    just_at = [(abs(money - at) < 0.5).mean() for money in (totals, usual)]
-    assert just_at[0] > 0.02 > 0.008 > just_at[1]
-    off = lines.groupby("order_id").discount.sum()
-    assert np.allclose(off[totals >= at + 0.05], terms.reduction, atol=0.05)
-    assert (off[totals < at - 0.05] == 0).all()
 
 
 @pytest.mark.parametrize("place", range(4))

@@ -138,9 +138,6 @@ def test_two_encodings_and_names_that_differ_only_in_case(tmp_path, con):
     twins = put(tmp_path, b__csv="a\n1\n", c__csv="a,A\n1,2\n")
     said = "^c.csv has columns whose names differ only in case: A, a; rename one"
     spoilt(said, read_files, con, "events", twins)
-    raw = read_files(con, "events", put(tmp_path, a__csv="A\n7\n", b__csv="a\n1\n"))
-    assert rows(raw) == [("7",), ("1",)] and raw.table.columns == ("A",)
-    assert [(f.name, f.columns, f.rows) for f in raw.files][1] == ("b.csv", ("A",), 1)
 
 
 def test_kinds_and_options_that_do_not_fit(tmp_path, con):
