@@ -130,7 +130,27 @@ def with_margin(shop: Shop, rows: Any) -> Any:
     import ibis
 
     stated = whole_margin_rate(shop)
-    default = ibis.null("float64") if stated is None else ibis.literal(stated)
+    rows = _with_rates(shop, rows, ibis.null("float64") if stated is None else stated)
+    if stated is None and shop.once(
+        "unrated lines", ("events", "products"), lambda: _lacking(shop)
+    ):
+        _check_rates(shop, rows)
+    amount, discount = rows.amount.cast("float64"), rows.discount.cast("float64")
+    return rows.mutate(margin=fixed((amount + discount) * rows.rate - discount, 6))
+
+
+def _lacking(shop: Shop) -> bool:
+    """Say whether any line ever sold lacks a rate: else none of any window does."""
+    import ibis
+
+    lines = _with_rates(shop, order_lines(shop), ibis.null("float64"))
+    return bool(lines.rate.isnull().any().execute())
+
+
+def _with_rates(shop: Shop, rows: Any, default: Any) -> Any:
+    """Add the margin rate of each line's product, or a default."""
+    import ibis
+
     if shop.has("products", "margin_rate"):
         products = shop.products.group_by("product_id").aggregate(
             margin_rate=shop.products.margin_rate.cast("float64").max()
@@ -139,13 +159,8 @@ def with_margin(shop: Shop, rows: Any) -> Any:
         own = products.margin_rate
         products = products.mutate(margin_rate=ibis.ifelse(own.isnan(), None, own))
         rows = joined(rows, products, ["product_id"])
-        rows = rows.mutate(rate=rows.margin_rate.fill_null(default)).drop("margin_rate")
-    else:
-        rows = rows.mutate(rate=default)
-    if stated is None:
-        _check_rates(shop, rows)
-    amount, discount = rows.amount.cast("float64"), rows.discount.cast("float64")
-    return rows.mutate(margin=fixed((amount + discount) * rows.rate - discount, 6))
+        return rows.mutate(rate=rows.margin_rate.fill_null(default)).drop("margin_rate")
+    return rows.mutate(rate=default)
 
 
 def _check_rates(shop: Shop, rows: Any) -> None:
@@ -265,11 +280,10 @@ def decisions_experiment(
     rounds = rounds[rounds["ts"].isin(spans["ts"])]
     chosen = _decisions(shop, rounds, spans)
     chosen, chances, notes = _with_a_choice(shop, chosen, rounds)
-    measured, placebo = with_outcomes(shop, chosen, spans, outcomes)
     soon: dict[str, str] = EARLY if early and outcomes[0] == "margin" else {}
+    within = spans.assign(high=spans["high"] - horizon)
+    measured, placebo = with_outcomes(shop, chosen, spans, outcomes, (within, soon))
     if soon:
-        within = spans.assign(high=spans["high"] - horizon)
-        measured = _counted(shop, measured, within, soon)
         notes.append(
             _(
                 "Customers are told apart by the margin of the window alone, as the weeks after it "
@@ -278,7 +292,7 @@ def decisions_experiment(
             )
         )
     attributes = attributes_of(shop)
-    described = _described(shop, measured, attributes)
+    described = _described(shop, measured, attributes, spans["ts"].tolist())
     frame = described.order_by(ORDER).execute()
     frame["round"] = frame["ts"].dt.strftime("%Y-%m-%d %H:%M")
     taken = {*KEYS, *outcomes, *placebo, *soon, "cluster_id"}
@@ -381,24 +395,34 @@ def _with_a_choice(
 
 
 def with_outcomes(
-    shop: Shop, chosen: Any, spans: pd.DataFrame, outcomes: Sequence[str]
+    shop: Shop,
+    chosen: Any,
+    spans: pd.DataFrame,
+    outcomes: Sequence[str],
+    *also: tuple[pd.DataFrame, Mapping[str, str]],
 ) -> tuple[Any, tuple[str, ...]]:
-    """Add the outcomes, and those before the decision where any round has them."""
-    table, placebo = chosen, tuple(f"{name}{BEFORE}" for name in outcomes)
-    for part, names in ((spans, outcomes), (before_them(shop, spans), placebo)):
-        if part.empty:
-            return table, ()
-        table = _counted(shop, table, part, dict(zip(names, outcomes, strict=True)))
-    return table, placebo
+    """Add the outcomes, those before the decision where any round has them, and other spans'.
 
+    Each is null in spans that are not there. Lines are read once for all.
+    """
+    import pandas as pd
 
-def _counted(shop: Shop, table: Any, spans: pd.DataFrame, names: Mapping[str, str]) -> Any:
-    """Add what was bought in each row's span, null in spans that are not there."""
-    found = outcomes_between(shop, spans, margin="margin" in names.values())
-    found = found.select("span", "customer_id", **{n: found[o] for n, o in names.items()})
-    table = joined(table, found.cache(), ["span", "customer_id"])
-    known = table.span.isin(spans["span"].tolist())
-    return table.mutate(**{n: known.ifelse(table[n].fill_null(0), None) for n in names})
+    before, of = before_them(shop, spans), {f"{name}{BEFORE}": name for name in outcomes}
+    placebo = {} if before.empty else of
+    parts = [(spans, {name: name for name in outcomes}), (before, placebo), *also]
+    parts = [(part, names) for part, names in parts if names]
+    step = int(spans["span"].max()) + 1
+    each = [part.assign(span=part["span"] + k * step) for k, (part, _) in enumerate(parts)]
+    found = outcomes_between(shop, pd.concat(each), margin="margin" in outcomes).cache()
+    table = chosen
+    for k, (part, names) in enumerate(parts):
+        mine = found.filter(found.span.between(k * step, (k + 1) * step - 1))
+        columns = {name: mine[counted] for name, counted in names.items()}
+        mine = mine.select("customer_id", span=mine.span - k * step, **columns)
+        table = joined(table, mine, ["span", "customer_id"])
+        known = table.span.isin(part["span"].tolist())
+        table = table.mutate(**{n: known.ifelse(table[n].fill_null(0), None) for n in names})
+    return table, tuple(placebo)
 
 
 def attributes_of(shop: Shop) -> list[str]:
@@ -418,10 +442,11 @@ def attributes_of(shop: Shop) -> list[str]:
     ]
 
 
-def _described(shop: Shop, measured: Any, attributes: list[str]) -> Any:
+def _described(shop: Shop, measured: Any, attributes: list[str], moments: list[Any]) -> Any:
     """Add what was known: features as of each decision, and attributes."""
     measured = measured.mutate(as_of=measured.ts).cache()
-    features = build_features(shop, measured.select("customer_id", "as_of"))
+    one = moments[0] if len(moments) == 1 else measured.select("customer_id", "as_of")
+    features = build_features(shop, one)
     table = joined(measured, features.cache(), ["customer_id", "as_of"]).drop("as_of")
     household = ["cluster_id"] if shop.has("customers", "cluster_id") else []
     if not attributes and not household:
