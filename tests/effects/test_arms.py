@@ -98,10 +98,8 @@ def test_without_clusters_it_is_welch_and_newcombe():
         assert (e.ci_low, e.ci_high) == pytest.approx(expected, rel=1e-9)
     # Each row its own cluster is no cluster.
     y, arm = [0, 1, 1, 0, 1, 0], ["send"] * 4 + ["holdout"] * 2
-    assert compare_arms(y, arm, cluster=range(6)) == compare_arms(y, arm)
-    assert compare_arms(y, arm, cluster=[None] * 6) == compare_arms(y, arm)
-    told = counted((99, 900), (5, 100)).summary()
-    assert "Send 11.0 % (n = 900) against holdout 5.0 % (n = 100)" in told
+    for none in (range(6), [None] * 6):
+        assert compare_arms(y, arm, cluster=none) == compare_arms(y, arm)
 
 
 def test_arms_are_chosen_may_be_numbers_and_rows_come_in_any_order():
@@ -209,8 +207,8 @@ def test_of_several_arms_each_is_compared_with_the_control_alone():
     trial = Experiment(rows, "arm", "holdout", [], ["y"], design="constant")
     table = UpliftModel().fit(trial).average().rows.set_index("arm")
     for arm in ("mail", "send"):
-        expected = compare_arms(rows["y"], rows["arm"], treated=arm).estimate.ends
-        assert tuple(table.loc[arm, ["effect", "ci_low", "ci_high"]]) == pytest.approx(expected)
+        alone = compare_arms(rows["y"], rows["arm"], treated=arm).estimate
+        assert tuple(table.loc[arm, ["effect", "ci_low", "ci_high"]]) == pytest.approx(alone.ends)
 
 
 def test_one_row_does_not_take_all_certainty_and_is_named():

@@ -82,10 +82,10 @@ def test_what_differs_between_arms_that_chance_drew_is_refused_and_told_when_it_
 
 def test_harmless_ones_are_named_in_the_checks_and_are_covariates():
     trial = load_experiment(coupon_trial(seed=4).drop(columns="trans_after"), **CALL)
-    model = UpliftModel().fit(trial)
-    check = covariates(model.checks_)
+    told = check_experiment(trial)
+    check = covariates(told)
     assert check.verdict == "passed" and check.sentence.endswith("covariates: age, trans_before.")
-    assert check.sentence in model.checks_.summary()
+    assert check.sentence in told.summary()
     assert "2 covariates, named by nobody: age, trans_before." in trial.summary()
     assert trial.take(np.arange(800)).assumed == ("age", "trans_before")
     stated = load_experiment(coupon_trial(seed=4), **CALL, covariates=["age"])

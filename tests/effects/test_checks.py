@@ -20,15 +20,14 @@ def verdict(checks, name):
 def test_a_sound_experiment_passes_and_is_randomised():
     checks = check_experiment(trial(3_000, household="customer_id"))
     assert checks.refused == () and str(checks.identification) == "randomised"
-    assert {check.verdict for check in checks.checks} == {"passed"}
-    assert checks.summary().startswith("Identification: randomised; 6 checks passed.")
+    assert {check.verdict for check in checks.checks} == {"passed"} and len(checks.checks) == 6
     assert "differ by at most" in checks.plot().get_title(loc="left")
     assert checks.to_dict()["checks"]["balance"]["verdict"] == "passed"
 
 
 def test_checks_refuse_sound_experiments_as_seldom_as_they_say():
     names, p = ["sample ratio", "balance", "placebo"], []
-    for seed in range(50):
+    for seed in range(40):
         chances = targeted_chances(frame(400, seed), 0.5) * 0.7 + [0, 0, 0.3]
         checks = check_experiment(trial(400, seed, chances=chances, rounds=1 + seed % 2))
         p.append([verdict(checks, name).p_value for name in names])
@@ -40,8 +39,6 @@ def test_checks_refuse_sound_experiments_as_seldom_as_they_say():
 def test_arms_that_do_not_come_as_often_as_stated_are_refused_by_pearsons_test():
     experiment = trial(6_000, seed=1)
     lost = (experiment.codes == 1) & (np.arange(6_000) % 6 == 0)
-    checks = check_experiment(experiment.take(~lost))
-    assert "sample ratio" in checks.refused
     with pytest.raises(Refused, match=r"do not come as often as their chances say.*coupon came to"):
         UpliftModel().fit(experiment.take(~lost))
     experiment = trial(900, seed=2)
@@ -102,16 +99,17 @@ def test_arms_too_small_are_refused_small_ones_rare_outcomes_and_gaps_told():
     with pytest.raises(Refused, match="the arm mail has 29 customers, and 30 are the least"):
         UpliftModel().fit(small)
     assert verdict(check_experiment(small.subset("coupon")), "arm sizes").verdict == "passed"
-    told = check_experiment(with_mails(60))
-    assert verdict(told, "arm sizes").verdict == "warning"
-    assert verdict(told, "sample ratio").verdict == "not possible"
-    experiment.frame["y"] = (np.arange(2_000) % 500 == 0).astype(float)
-    experiment.frame.loc[:500, "before"] = np.nan
-    told = check_experiment(experiment)
-    assert verdict(told, "arm sizes").verdict == "warning"
-    assert verdict(told, "placebo").verdict == "passed"
-    experiment.frame["before"] = 1.0
-    assert verdict(check_experiment(experiment), "placebo").verdict == "not possible"
+    rare, same = replace(experiment), experiment.frame.assign(before=1.0)
+    rare.frame["y"] = (np.arange(2_000) % 500 == 0).astype(float)
+    rare.frame.loc[:500, "before"] = np.nan
+    for told, name, said in (
+        (with_mails(60), "arm sizes", "warning"),
+        (with_mails(60), "sample ratio", "not possible"),
+        (rare, "arm sizes", "warning"),
+        (rare, "placebo", "passed"),
+        (replace(experiment, frame=same), "placebo", "not possible"),
+    ):
+        assert verdict(check_experiment(told), name).verdict == said
 
 
 def test_arms_that_hardly_overlap_are_refused():

@@ -45,7 +45,7 @@ def test_every_learner_finds_linear_effects_of_two_arms(randomised, kind, learne
     assert (np.abs(table["effect"] - truth.mean(axis=0)) < 4 * table["std_error"]).all()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["x", "r"])  # one has weights, the other outcomes' models
 def test_boosting_finds_an_effect_that_is_no_line(kind):
     experiment = trial(2_500, seed=2)
     rows = experiment.frame

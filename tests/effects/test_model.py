@@ -7,9 +7,7 @@ import pytest
 from benchmarks.uplift import COVERED, coverage
 from promolab.effects.means import group_means
 from promolab.effects.model import UpliftModel
-from promolab.features import decisions_experiment
 from promolab.metrics.uplift import aipw_scores
-from promolab.sources.opening import simulated
 from tests.draws import bounds, noise
 from tests.effects.made_up import assign, frame, of, trial
 
@@ -111,17 +109,6 @@ def test_an_arm_in_which_nobody_bought_has_an_effect_and_rounds_are_adjusted_for
         made = of(rows, "orders", "age", "visits", block="round", arms=["none", "coupon"], **how)
         row = UpliftModel().fit(made).average().rows.iloc[0]
         assert abs(row["effect"] - rows["effect_coupon"].mean()) < 4 * row["std_error"] < 0.25
-
-
-def test_the_shops_own_rounds_give_the_true_average():
-    shop = simulated(customers=800, weeks=17, kinds="coupon", exploration=1.0)
-    experiment = decisions_experiment(shop)
-    model = UpliftModel("dr", "ridge").fit(experiment)
-    row = model.average().rows.iloc[0]
-    rounds = shop.truth.promotions[:-1]
-    truth = np.mean([shop.truth.effects(p)["margin_effect"].mean() for p in rounds])
-    assert str(model.identification_) == "randomised" and row["customers"] < row["n"]
-    assert abs(row["effect"] - truth) < 3.5 * row["std_error"]
 
 
 DRAWS = 200  # `make bench` takes 2,000

@@ -73,13 +73,11 @@ def test_rows_of_one_customer_are_no_new_evidence() -> None:
 def test_of_differences_seen_soon_so_much_is_shown_as_lasts(lasting: float) -> None:
     rng = np.random.default_rng(5)
     found = []
+    every = np.ones((2_000, 3), dtype=bool)
     for _ in range(100):
-        away = rng.normal(size=(2_000, 3))
+        away, noise, later = rng.normal(size=(3, 2_000, 3))
         effect = 2 + away * [0.9, 0.9, 0.3]
-        noise = 4 * rng.normal(size=(2_000, 3))
-        soon = effect + noise
-        whole = lasting * effect + noise + 4 * rng.normal(size=(2_000, 3))
-        every = np.ones((2_000, 3), dtype=bool)
+        soon, whole = effect + 4 * noise, lasting * effect + 4 * noise + 4 * later
         slope, variance = pooled_slopes(soon, whole, every, away, np.arange(2_000))
         found.append(np.r_[slope, np.sqrt(variance)])
     mean, spread = np.mean(found, axis=0), np.std(found, axis=0)
@@ -94,10 +92,8 @@ def test_averages_are_drawn_together_as_far_as_chance_has_it(spread, least, most
     for _ in range(200):
         truth = 1 + spread * rng.normal(size=4)
         gamma = truth + 10 * rng.normal(size=(400, 4))
-        average = gamma.mean(axis=0)
-        every = np.ones((400, 4), dtype=bool)
-        drawn = shrunk_scores(gamma, every, np.zeros((400, 4))).mean(axis=0)
-        errors += [((drawn - truth) ** 2).sum(), ((average - truth) ** 2).sum()]
+        drawn = shrunk_scores(gamma, np.ones((400, 4), dtype=bool), np.zeros((400, 4)))
+        errors += [((mean.mean(axis=0) - truth) ** 2).sum() for mean in (drawn, gamma)]
     assert least < errors[0] / errors[1] < most
 
 
