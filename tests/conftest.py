@@ -71,7 +71,7 @@ HEAVY = """
     campaign/worth/test_week_worth.py model/test_neural.py effects/test_model.py
     onboarding/test_proposal.py loop/promises/test_kept_in_a_ledger.py
     simulated/test_promises.py policy/test_plan_values.py
-    effects/test_arms.py effects/test_comparison.py simulated/test_goes_on.py
+    effects/test_arms.py simulated/test_goes_on.py
     scoring/test_shrink.py campaign/test_holdout.py
     metrics/test_coverage.py test_setup.py campaign/test_forecasts.py
     effects/test_dose.py

@@ -190,16 +190,6 @@ def test_intervals_hold_the_truth(found, metric, figure):
     check_cover(ends, TRUTH[metric, figure], slack=0.005, biased=figure == "relative")
 
 
-def test_a_known_past_takes_its_share_of_the_variance():
-    """True +10 % reads +10 %; the variance falls by the square of the correlation."""
-    metrics = {name: COVERED[name] for name in ("adjusted", "mean")}
-    rows = measure_arms(experiments(1, 20_000), metrics).rows
-    row, plain = (row for row in rows if row.arm == "mail")
-    fall = 1 - row.std_error**2 / plain.std_error**2
-    assert fall == pytest.approx(row.correlation**2, rel=0.05)
-    assert row.relative.ci_low < 0.1 < row.relative.ci_high
-
-
 ARMS = np.array(["none", "a", "b"])
 
 

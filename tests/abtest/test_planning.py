@@ -145,8 +145,6 @@ def test_the_three_answers_of_a_planned_test_agree(kind):
 
 
 def test_it_says_what_will_show():
-    plan = plan_experiment(rate=0.05, effect=0.01, arrivals=50, outcome_days=1)
-    assert "will show a difference of 1.00 points (20.0 % of 5.00 %)" in plan.summary()
     little = plan_experiment(rate=0.9, customers=4)
     assert math.isnan(little.smallest) and "cannot show any difference" in little.summary()
     assert "– %" not in little.to_table().text

@@ -104,7 +104,7 @@ def test_arms_too_small_are_refused_small_ones_rare_outcomes_and_gaps_told():
     with pytest.raises(Refused, match="the arm mail has 29 customers, and 30 are the least"):
         UpliftModel().fit(small)
     assert verdict(check_experiment(small.subset("coupon")), "arm sizes").verdict == "passed"
-    rare, same = replace(experiment), experiment.frame.assign(before=1.0)
+    rare, same = replace(experiment), experiment.frame.assign(before=1.0, age=np.nan)
     rare.frame["y"] = (np.arange(2_000) % 500 == 0).astype(float)
     rare.frame.loc[:500, "before"] = np.nan
     for told, name, said in (

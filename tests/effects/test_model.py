@@ -114,12 +114,8 @@ def test_an_arm_in_which_nobody_bought_has_an_effect_and_rounds_are_adjusted_for
 DRAWS = 200  # `make bench` takes 2,000
 
 
-@pytest.fixture(scope="module")
-def drawn():
-    return coverage(draws=DRAWS, n=5_000, seed=0)
-
-
-def test_averages_and_groups_are_covered_by_intervals_no_wider_than_needed(drawn):
+def test_averages_and_groups_are_covered_by_intervals_no_wider_than_needed():
+    drawn = coverage(draws=DRAWS, n=5_000, seed=0)
     assert set(drawn["what"]) == {"average", "group"}
     for name, share in (("covered_95", 0.95), ("covered_90", 0.9)):
         assert drawn[name].between(*bounds(share, DRAWS)).all(), drawn

@@ -133,13 +133,9 @@ def test_within_one_group_it_is_the_roc_and_levels_of_groups_do_not_count(rows):
 def test_bad_input_is_named_and_labels_and_scores_that_are_swapped_told_apart():
     for y, score, cluster, message in [
         ([0, 0], [1, 2], None, r"y_true holds one class only \(2 rows, all 0\); an AUC needs both"),
-        ([], [], None, "y_true is empty"),
         ([0, 1], [1, 2, 3], None, "y_score has 3 rows and y_true 2"),
         ([0, 1], [1, np.nan], None, "y_score has 1 missing value of 2"),
-        ([0, 1], ["a", "b"], None, "y_score holds 'a'; expected numbers"),
         ([0, 2], [1, 2], None, "y_true holds 2; expected 0 and 1"),
-        (["no", "yes"], [1, 2], None, "expected 0 and 1"),
-        ([0, np.nan], [1, 2], None, "y_true has 1 missing value of 2"),
         ([0, 1], [1, 2], [None, "a"], "cluster has 1 missing value of 2"),
         ([0, 1], [1, 2], [1.0, np.nan], "cluster has 1 missing value of 2"),
         ([0, 1], [1, 2], [1], "cluster has 1 rows and y_true 2"),

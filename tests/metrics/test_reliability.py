@@ -105,7 +105,6 @@ def test_equal_predictions_share_a_bin_and_extremes_and_bad_input():
     refused("p has 1 of 2 values outside", calibration, [0, 1], [0.2, 1.2])
     refused("p is 0 in every row", calibration, [0, 1], [0, 0])
     refused("bins = 0; expected a whole number from 1 on", calibration, [0, 1], [0.1, 0.2], bins=0)
-    refused("p has 1 missing value of 2", calibration, [0, 1], [0.1, np.nan])
 
 
 @pytest.mark.parametrize("clustered", [False, True])

@@ -226,9 +226,7 @@ def test_gaps_are_told_as_they_happen() -> None:
 
 def test_said_in_sentences_and_plain_values_of_each_outcome() -> None:
     X, y = data()
-    text = ResponseModel().fit(X, y).preparation().summary()
-    assert text.startswith("5 columns of 8 are used") and "counter may be an id" in text
-    assert "gap most (" in text
+    assert "5 columns of 8 are used" in ResponseModel().fit(X, y).preparation().summary()
     known = np.arange(len(X)) < 200
     Y = pd.DataFrame({"click": y, "share": np.where(known, y, np.nan)})
     model = ResponseModel("tree").fit(X.assign(late=np.where(known, 1, 2)), Y)

@@ -17,7 +17,7 @@ from safetensors.numpy import save_file
 from skops.io import get_untrusted_types
 
 from promolab.model.inputs.encoding import Encoder
-from promolab.model.learners.trees import TRUSTED, Boosting, Forest, Tree, to_bytes
+from promolab.model.learners.trees import TRUSTED, to_bytes
 from promolab.model.response import FORMAT, ResponseModel
 from promolab.results import read_values, write_values
 from promolab.results.container import versions
@@ -29,9 +29,7 @@ LINE = {"logistic": {"columns": ["amount", "city"], "l2": 3.0, "calibration": "p
 
 
 def trees_of(model: ResponseModel) -> Any:
-    learner = model.learners_[0]
-    assert isinstance(learner, Tree | Forest | Boosting)
-    return learner.estimator
+    return model.learners_[0].estimator  # type: ignore[attr-defined]
 
 
 def forge(path: Path, change: Callable[[dict[str, Any]], Any]) -> None:
@@ -154,25 +152,18 @@ def test_a_forged_file_cannot_bring_code(tmp_path: Path) -> None:
     assert not touched.exists()
 
 
-def short(values: np.ndarray) -> np.ndarray:
-    return values[:-1]
-
-
-def gapped(values: np.ndarray) -> np.ndarray:
-    return np.where(np.arange(values.size).reshape(values.shape) > 0, values, np.nan)
-
-
-def of_layer(spoil: Callable[[np.ndarray], np.ndarray]) -> Callable[[Any], Any]:
-    return lambda layers: [spoil(layers[0]), *layers[1:]]
-
-
-def without_a_mean(encoder: Encoder) -> Encoder:
-    (first, *others), made = encoder.codes, Encoder(())
-    object.__setattr__(made, "codes", (replace(first, mean=np.nan), *others))
-    return made
-
-
 def test_a_forged_file_that_does_not_fit_together_is_refused(tmp_path: Path) -> None:
+    def short(values: np.ndarray) -> np.ndarray:
+        return values[:-1]
+
+    def gapped(values: np.ndarray) -> np.ndarray:
+        return np.where(np.arange(values.size).reshape(values.shape) > 0, values, np.nan)
+
+    def without_a_mean(encoder: Encoder) -> Encoder:
+        (first, *others), made = encoder.codes, Encoder(())
+        object.__setattr__(made, "codes", (replace(first, mean=np.nan), *others))
+        return made
+
     X, y, _ = data(200)
     tree, forest = ResponseModel("tree").fit(X, y), ResponseModel("forest", trees=2).fit(X, y)
     line, network = ResponseModel().fit(X, y), ResponseModel("mlp", epochs=1, hidden=(4,)).fit(X, y)
@@ -186,8 +177,11 @@ def test_a_forged_file_that_does_not_fit_together_is_refused(tmp_path: Path) -> 
         (tree, learned(hits=lambda hits: hits[:1]), "do not fit together"),
         (tree, learned(encoder=lambda e: replace(e, codes=e.codes[:-1])), "do not fit together"),
         *[(line, learned(weights=spoil), "the model file's") for spoil in (short, gapped)],
-        *[(network, learned(weights=of_layer(s)), "the model file's") for s in (short, gapped)],
-        *[(network, learned(biases=of_layer(s)), "the model file's") for s in (short, gapped)],
+        *[
+            (network, learned(**{part: lambda all_, s=s: [s(all_[0]), *all_[1:]]}), "model file's")
+            for part in ("weights", "biases")
+            for s in (short, gapped)
+        ],
         (line, learned(intercept=lambda b: np.inf), "the model file's intercept"),
         (line, learned(encoder=without_a_mean), encoding),
         (line, lambda told: told["parameters"].update(kind="factorization"), "known: boosting"),
