@@ -20,14 +20,11 @@ N = 120
 DECLARED = {"customers": {"attributes": {"shoe_size": "shoe_size", "dob": "dob", "joined": "x"}}}
 
 
-def with_check(stem, weights, rule):
-    return f"{stem}{rule(sum(int(d) * w for d, w in zip(stem, weights, strict=True)))}"
-
-
 def pesel(number):
     """Return a valid Polish number, by the Ministry's description of its check digit."""
     stem = f"{60 + number % 40:02d}{1 + number % 12:02d}{1 + number % 28:02d}{number:04d}"
-    return with_check(stem, (1, 3, 7, 9, 1, 3, 7, 9, 1, 3), lambda s: (10 - s % 10) % 10)
+    weighed = sum(int(d) * w for d, w in zip(stem, (1, 3, 7, 9, 1, 3, 7, 9, 1, 3), strict=True))
+    return f"{stem}{-weighed % 10}"
 
 
 @pytest.fixture(scope="module")
@@ -67,10 +64,8 @@ def shop():
 
 
 PERSONAL = {"Geburtsdatum", "dob", "day_1", "CodiceFiscale", "extra", "loyalty_card", "token"}
-SECRETS = (
-    *("1950", "RSSMRA85T10A562S", "500000", "tok-", "H7", "MC000", "1948-06", pesel(5)),
-    *("10100", "10129", "devout"),
-)
+SECRETS = "1950 RSSMRA85T10A562S 500000 tok- H7 MC000 1948-06 10100 10129 devout".split()
+SECRETS += [pesel(5)]
 
 
 def test_births_tax_ids_and_ids_of_ones_own_are_personal(shop):

@@ -59,10 +59,8 @@ def test_rests_and_campaigns_have_their_own_pace_and_nothing_later_is_read():
 
 def test_exposures_are_awaited_once_a_promotion_has_started():
     def awaited(*starts):
-        shop = seen_on(
-            events=every_day("2020-06-01", "2021-02-28"),
-            exposures=every_day("2020-11-02", "2021-02-10", ("2020-12-01",))[::9],
-        )
+        sent = every_day("2020-11-02", "2021-02-10", ("2020-12-01",))[::9]
+        shop = seen_on(events=every_day("2020-06-01", "2021-02-28"), exposures=sent)
         offers = pd.DataFrame({"promotion_id": range(len(starts)), "starts_at": starts})
         tables = shop_of({"promotions": offers}).tables
         return freshness(shop.with_tables({**shop.tables, **tables}), AS_OF)

@@ -27,10 +27,8 @@ from tests.two_engines import NOW, RESULTS, dirty_shop, same, same_cleaning
 
 pytest.importorskip("pyspark", reason="pyspark is not installed")
 pytestmark = pytest.mark.when_changed("tests")
-needs_java = pytest.mark.skipif(
-    shutil.which("java") is None,
-    reason="there is no Java (Debian: apt-get install default-jre-headless)",
-)
+WHY = "there is no Java (Debian: apt-get install default-jre-headless)"
+needs_java = pytest.mark.skipif(shutil.which("java") is None, reason=WHY)
 # A session of a minute: nothing is gained by compiling what runs once, in Java or by Spark itself.
 QUICK = (
     "?spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1 -XX:%2BUseSerialGC"
@@ -196,9 +194,7 @@ def test_types_that_spark_reads_otherwise(shops, tmp_path):
     spoilt("refuses a query", promolab.load_shop, f"spark://{tmp_path}")
 
 
-def test_what_lies_at_the_bottom_of_an_error_and_what_spark_needs_here_are_said(
-    monkeypatch, tmp_path
-):
+def test_the_bottom_of_an_error_and_what_spark_needs_are_said(monkeypatch, tmp_path):
     started = "An error occurred while calling o45.conf.\n: java.lang.IllegalArgumentException: Bad"
     assert str(root(RuntimeError(started))) == "IllegalArgumentException: Bad"
     deeper = "\n\tat a.b(C.scala:1)\nCaused by: a.b.C: the number should be int, but was x\n\tat d"

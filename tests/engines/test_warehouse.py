@@ -247,10 +247,8 @@ def test_an_address_and_a_drivers_error_are_shown_without_secrets(monkeypatch):
     monkeypatch.setenv("WORD", "a b/c@d")
     monkeypatch.setenv("PGPASSWORD", "other-secret")
     url = "postgres://ann:${WORD}@host/shop"
-    error = RuntimeError(
-        'postgres://ann:a%20b%2Fc%40d@host/shop or "a b/c@d", a+b%2Fc%40d, other-secret'
-        ' for user "ann"\nsecond line'
-    )
+    text = 'postgres://ann:a%20b%2Fc%40d@host/shop or "a b/c@d", a+b%2Fc%40d, other-secret'
+    error = RuntimeError(f'{text} for user "ann"\nsecond line')
     said = warehouse.sentence(error, url)
     assert said == ('postgres://host/shop or "${WORD}", ${WORD}, ${PGPASSWORD} for the user')
 
@@ -286,9 +284,7 @@ def test_a_duckdb_file_is_read_as_a_warehouse(tmp_path):
     spoilt("is no DuckDB file", connect_url, f"duckdb://{tmp_path}/no.duckdb")
 
 
-def test_a_server_that_is_not_there_or_refuses_the_login_is_said_without_its_secrets(
-    postgres, monkeypatch, capfd, caplog
-):
+def test_a_server_that_fails_is_said_without_secrets(postgres, monkeypatch, capfd, caplog):
     monkeypatch.setenv("WORD", "wr0ng/word")
     caplog.set_level(logging.DEBUG)
     for url, said in [
@@ -304,9 +300,7 @@ def test_a_server_that_is_not_there_or_refuses_the_login_is_said_without_its_sec
         silent_on(["wr0ng", "word/", "locked"], caught.value, shown_anywhere)
 
 
-def test_a_password_comes_from_the_environment_and_is_shown_nowhere(
-    postgres, monkeypatch, tmp_path, capfd
-):
+def test_a_password_of_the_environment_is_shown_nowhere(postgres, monkeypatch, tmp_path, capfd):
     monkeypatch.setenv("WORD", PASSWORD)
     url = postgres.url("postgres", user="locked:${WORD}")
     con = connect_url(url)
@@ -338,11 +332,7 @@ def test_a_connection_that_breaks_off_is_said(shops, postgres, capfd):
     next(iter(batches))
     process = con.con.info.backend_pid
     postgres.run("postgres", f"SELECT pg_terminate_backend({process}, 5000)")
-    for use in (
-        lambda: list(batches),
-        lambda: shop.span(),
-        lambda: promolab.build_features(shop, MOMENT).execute(),
-    ):
+    for use in (partial(list, batches), shop.span, lambda: promolab.build_features(shop, MOMENT)):
         with pytest.raises(StepError, match=r"connection to postgres://127.* broke off") as lost:
             use()
         assert not isinstance(lost.value, warehouse.engine_errors())

@@ -88,11 +88,8 @@ def _contacts(rng: np.random.Generator, promotions: pd.DataFrame) -> Frames:
     answers["ts"] = answers.pop("starts_at") + pd.to_timedelta(days, unit="D")
     answers["kind"] = rng.choice(["redeem", "redeem", "click", "delivered", "complaint"], len(days))
     wrong = answers.iloc[::9].assign(promotion_id="P3")  # perhaps never contacted for it
-    again = answers.iloc[::4]
-    return {
-        "exposures": pd.concat([made, early, late], ignore_index=True),
-        "responses": pd.concat([answers, wrong, again], ignore_index=True),
-    }
+    parts = {"exposures": [made, early, late], "responses": [answers, wrong, answers.iloc[::4]]}
+    return {name: pd.concat(part, ignore_index=True) for name, part in parts.items()}
 
 
 def as_shop(frames: Frames, **settings: object) -> Shop:

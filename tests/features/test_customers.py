@@ -11,14 +11,14 @@ from scipy import stats
 from promolab.features import build_features
 from promolab.features.customers import ORDER, POSITIVE_RESPONSES
 from tests.draws import draws
-from tests.features.conftest import as_shop
+from tests.features.conftest import Frames, as_shop
 from tests.refused import refused
 
 DATES = [datetime(2021, 2, 10), datetime(2021, 4, 5, 13, 30), datetime(2021, 10, 1)]
 DAY = pd.Timedelta(days=1)
 
 
-def signed_lines(frames: dict[str, pd.DataFrame], now: datetime) -> pd.DataFrame:
+def signed_lines(frames: Frames, now: datetime) -> pd.DataFrame:
     events = frames["events"]
     lines = events[events.kind.isin(["purchase", "return", "cancel"]) & (events.ts < now)].copy()
     lines = lines.merge(frames["products"], on="product_id", how="left")
@@ -97,9 +97,7 @@ def variety_features(mine: pd.DataFrame) -> dict[str, object]:
     return out
 
 
-def response_features(
-    frames: dict[str, pd.DataFrame], customer: str, now: datetime
-) -> dict[str, float]:
+def response_features(frames: Frames, customer: str, now: datetime) -> dict[str, float]:
     starts = frames["promotions"].set_index("promotion_id").starts_at
     made = frames["exposures"]
     since = np.maximum(made.ts, made.promotion_id.map(starts))
@@ -128,7 +126,7 @@ def browsing_features(mine: pd.DataFrame, now: datetime) -> dict[str, float]:
     return out
 
 
-def reference(frames: dict[str, pd.DataFrame], now: datetime, zone: str) -> pd.DataFrame:
+def reference(frames: Frames, now: datetime, zone: str) -> pd.DataFrame:
     """Every feature, customer by customer."""
     lines, events = signed_lines(frames, now), frames["events"]
     levels = price_levels(lines)
@@ -184,7 +182,7 @@ def test_several_moments_give_what_each_gives_alone_of_the_rows_asked_for(small_
     assert_frame_equal(build_features(small_shop, zoned).execute(), built[DATES[1]])
 
 
-def scramble(frames: dict[str, pd.DataFrame], now: datetime, seed: int) -> dict[str, pd.DataFrame]:
+def scramble(frames: Frames, now: datetime, seed: int) -> Frames:
     """Change, delete and add rows at or after ``now``; products stand twice."""
     rng = np.random.default_rng(seed)
     out = frames | {"products": pd.concat([frames["products"]] * 2)}

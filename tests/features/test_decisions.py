@@ -225,9 +225,7 @@ def test_nothing_from_the_decision_on_is_known_nor_from_the_end_on_counted(found
         events = made["events"]
         events.loc[events["ts"] >= START + 5 * DAY, "amount"] *= 100
 
-    other, same = (
-        decisions_experiment(opened(change), horizon_days=2) for change in (later, after_all)
-    )
+    other, same = (decisions_experiment(opened(c), horizon_days=2) for c in (later, after_all))
     pd.testing.assert_frame_equal(found.X, other.X)
     assert found.y("sales_before").tolist() == other.y("sales_before").tolist()
     assert found.y("sales").tolist() != other.y("sales").tolist()

@@ -13,7 +13,7 @@ from promolab.features.customers import POSITIVE_RESPONSES, RESPONSE_FEATURES
 from promolab.features.pairs import LABELS
 from promolab.glossary import GLOSSARY
 from tests.draws import draws
-from tests.features.conftest import as_shop
+from tests.features.conftest import Frames, as_shop
 from tests.refused import refused, spoilt
 
 NOW = datetime(2021, 8, 1)
@@ -42,7 +42,7 @@ def candidates(small_shop, pairs) -> pd.DataFrame:
     return made
 
 
-def pair_reference(frames: dict[str, pd.DataFrame], now: datetime) -> pd.DataFrame:
+def pair_reference(frames: Frames, now: datetime) -> pd.DataFrame:
     """Pair features and outcomes, exposure by exposure."""
     promotions = frames["promotions"].set_index("promotion_id")
     made = frames["exposures"]
@@ -76,7 +76,7 @@ def pair_reference(frames: dict[str, pd.DataFrame], now: datetime) -> pd.DataFra
     return pd.DataFrame(rows).sort_values(KEYS, ignore_index=True)
 
 
-def offered(frames: dict[str, pd.DataFrame], promotion: str) -> set[str]:
+def offered(frames: Frames, promotion: str) -> set[str]:
     offers = frames["promotion_products"]
     return set(offers.product_id[offers.promotion_id == promotion])
 
@@ -126,9 +126,7 @@ def test_one_row_per_pair_and_every_column_is_what_plain_pandas_says(pairs, fram
         assert len(set(wanted)) > 1, column  # a constant would agree with anything
 
 
-def test_customer_features_are_those_at_the_start_and_candidates_described_alike(
-    pairs, small_shop, candidates
-):
+def test_features_are_those_at_the_start_and_candidates_alike(pairs, small_shop, candidates):
     assert (pairs.as_of == pairs.starts_at).all()
     for promotion in ("P0", "P3"):
         it = pairs[pairs.promotion_id == promotion]

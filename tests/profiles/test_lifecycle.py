@@ -79,11 +79,8 @@ def test_the_interval_of_a_share_of_sales_is_that_of_a_part_of_a_total() -> None
 
 
 def test_customers_lapse_by_their_own_rhythm() -> None:
-    features = frame(
-        orders=[40, 40, 5, 5, 3],
-        recency_days=[27.0, 31.0, 150.0, 190.0, 100.0],
-        days_between_orders=[5.0, 5.0, 60.0, 60.0, 30.0],
-    )
+    features = frame(orders=[40, 40, 5, 5, 3], recency_days=[27.0, 31.0, 150.0, 190.0, 100.0])
+    features["days_between_orders"] = [5.0, 5.0, 60.0, 60.0, 30.0]
     told = pd.DataFrame({"customer_id": range(5), "usual_days": [5.0, 5.0, 60.0, 60.0, 900.0]})
     told["orders"] = [40, 40, 5, 5, 2]  # of the last one the shop's rhythm is known alone
     worth = CustomerValue(told, told, told, False, 0.0)

@@ -53,9 +53,8 @@ def by_hand(events: pd.DataFrame, length: int) -> dict[str, float]:
     back = (((NOW - events["ts"]).dt.total_seconds() - 1) // 86_400).astype(int)
     events = events.assign(day=-1 - back)
     bought = events[(events["kind"] == "purchase") & (events["product_id"] == "p1")]
-    days = {
-        c: sorted(set(bought.loc[bought["customer_id"] == c, "day"])) for c in events.customer_id
-    }
+    of = bought.groupby("customer_id")["day"].unique()
+    days = {c: sorted(of.get(c, ())) for c in events.customer_id}
     start = events.groupby("customer_id")["day"].min().to_dict()
 
     def lasts(again: bool, more_than: int) -> float:

@@ -109,10 +109,8 @@ def test_by_hand_extra_purchases_pay_for_the_discount_of_all():
 
 
 def test_handling_a_coupon_costs_a_design_as_it_costs_the_promotion():
-    free, dear = (
-        sweep(promotion=coupon(promotion_id="L", rate=0.1, redemption_cost=cost)).frame
-        for cost in (0.0, 2.0)
-    )
+    offers = (coupon(promotion_id="L", rate=0.1, redemption_cost=cost) for cost in (0.0, 2.0))
+    free, dear = (sweep(promotion=offer).frame for offer in offers)
     lost = (free["profit"] - dear["profit"]).to_numpy()
     assert (lost > 1).all() and (lost < 2 * 2).all()  # of two customers, if each redeems
     np.testing.assert_allclose(dear["cost"] - free["cost"], lost)

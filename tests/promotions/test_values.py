@@ -216,10 +216,8 @@ def test_an_effect_moves_to_other_terms_order_by_order(overlapping):
     middle = np.repeat(truth[:, 1:2], 3, axis=1)
     factor = truth.mean(axis=0) / truth[:, 1].mean()
     given = {"factor": factor, "pulled_forward": 0.3}
-    plain, moved = (
-        promotion_values(offers, orders, middle, 0 * middle, usual=usual, **given)
-        for usual in (None, [offers[1]] * 3)
-    )
+    told = partial(promotion_values, offers, orders, middle, 0 * middle, **given)
+    plain, moved = told(), told(usual=[offers[1]] * 3)
     # In the mean both are what was measured; customer by customer the second is nearer.
     assert moved.value.mean(axis=0) == pytest.approx(plain.value.mean(axis=0))
     miss = [np.sqrt(np.mean((v.value - truth) ** 2, axis=0)) for v in (plain, moved)]

@@ -54,9 +54,7 @@ def test_the_top_segment_is_named_and_without_sales_the_rest_stands(features) ->
     segment = np.where(some.index % 2 == 0, "Deal fans", "Others")
     some["responses"] = (segment == "Deal fans") * (some.index % 4 == 0)
     profile = describe_segments(some, segment, response=answered(some, segment))
-    assert profile.summary().startswith(
-        "2 segments. Deal fans respond most: 50 % [44, 56] (n = 300 contacts)."
-    )
+    assert "Deal fans respond most: 50 % [44, 56] (n = 300 contacts)." in profile.summary()
     frame = pd.DataFrame({"customer_id": [1, 2, 3], "recency_days": [1, 2, 30]})
     profile = describe_segments(frame, ["a", "a", "b"], absent={"No history": 4})
     table = profile.frame.set_index("segment")

@@ -66,9 +66,7 @@ def test_groups_by_density_are_those_of_scikit_learn(planted) -> None:
 def test_a_k_with_a_tiny_segment_is_not_chosen_and_the_choice_says_so(planted: Planted) -> None:
     table = pd.DataFrame({"k": [2, 3, 4], "silhouette": [0.3, 0.9, 0.4], "stability": 0.9})
     table["smallest_share"] = [0.3, 0.019, 0.02]
-    table = table.assign(
-        **{f"{name}_{end}": 0.5 for name in ("silhouette", "stability") for end in ("low", "high")}
-    )
+    table[["silhouette_low", "silhouette_high", "stability_low", "stability_high"]] = 0.5
     for changed in ({}, {"stability": np.nan}, {"stability": [0.2, 0.9, 0.3]}):
         marked = mark_chosen(table.assign(**changed), 0.02)
         assert marked["large_enough"].tolist() == [True, False, True]

@@ -23,10 +23,8 @@ def test_fifths_are_those_of_pandas_equal_values_score_alike_and_the_grid_is_who
 def test_grid_counts_and_sales_are_those_of_plain_pandas_under_its_labels(features) -> None:
     segmenter = Segmenter("rfm", bootstraps=10).fit(features)
     recency, money = rfm_scores(features)
-    fifths = [
-        np.floor(features[c].rank(ascending=c != "recency_days").sub(0.5).mul(5 / 600)) + 1
-        for c in ("recency_days", "orders", "amount")
-    ]
+    ranked = features[["recency_days", "orders", "amount"]] * [-1, 1, 1]
+    fifths = [np.floor((ranked[c].rank() - 0.5) * 5 / 600) + 1 for c in ranked]
     assert recency.tolist() == fifths[0].tolist()
     assert money.tolist() == np.floor((fifths[1] + fifths[2]) / 2 + 0.5).tolist()
     grid = segmenter.grid()

@@ -16,9 +16,7 @@ def people(shop):
     return draw_customers(shop.truth.world, 0, 4_000)
 
 
-def test_every_table_is_sound_and_attributes_and_reviews_show_what_they_should(
-    shop, events, people
-):
+def test_tables_are_sound_and_attributes_and_reviews_tell(shop, events, people):
     assert set(shop.tables) == set(TABLES)
     assert [finding.sentence for finding in shop.check().findings] == []
     begin, end = (pd.Timestamp(shop.truth.world.starts(week)) for week in (0, 21))

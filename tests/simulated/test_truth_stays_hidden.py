@@ -34,9 +34,7 @@ def cleaned(shop):
     return clean(shop)[0]
 
 
-def test_features_are_the_same_without_it_and_no_table_has_a_column_of_it(
-    shop, cleaned, monkeypatch
-):
+def test_features_are_the_same_without_it_and_no_table_has_it(shop, cleaned, monkeypatch):
     monkeypatch.setattr(Truth, "effects", lambda *_: pytest.fail("the truth was asked for"))
     assert type(shop) is SimulatedShop and type(cleaned) is Shop and not hasattr(cleaned, "truth")
     moment = shop.truth.world.starts(10)

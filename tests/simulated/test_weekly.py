@@ -171,15 +171,12 @@ def test_what_is_added_grows_less_and_less_and_profit_turns():
     for kind, depths in DEPTHS.items():
         own = next(p for p in truth.world.promotions if p.id == f"W07-{kind}-2")
         fine, full = np.array([0.25, 0.5, 1, 2, 4]) * depths[1], kind == "full_reduction"
-        off = [
-            {"reduction": d * own.terms.threshold} if full else {"discount_rate": d} for d in fine
-        ]
-        terms = [dataclasses.replace(own.terms, **each) for each in off]
+        name, times = ("reduction", own.terms.threshold) if full else ("discount_rate", 1)
+        terms = [dataclasses.replace(own.terms, **{name: d * times}) for d in fine]
         at = [dataclasses.replace(own, terms=each) for each in terms]
         effects = [_effects(truth.world, each) for each in at]
-        orders, margin = (
-            np.array([e[f"{name}_effect"].mean() for e in effects]) for name in ("orders", "margin")
-        )
+        means = pd.DataFrame([e[["orders_effect", "margin_effect"]].mean() for e in effects])
+        orders, margin = means.to_numpy().T
         slopes = np.diff(orders) / np.diff(fine)
         assert (slopes > 0).all() and (np.diff(slopes) < 0).all(), kind
         assert 0 < margin.argmax() < 4 and margin[-1] < margin.max() - 0.2, kind

@@ -66,9 +66,8 @@ def test_a_code_is_that_of_the_promotion_that_had_started_last(folder):
         ("C", "FRIENDS"),  # nobody lists it: kept, and counted as that of an unknown promotion
     ]
     # A cell of blanks holds nothing.
-    assert "responses: 4 distinct of 7 rows with a code of lines.csv, as shop.toml says." in (
-        shop.left_out
-    )
+    said = "responses: 4 distinct of 7 rows with a code of lines.csv, as shop.toml says."
+    assert said in shop.left_out
     assert shop.events.count().execute() == 7 and "code" in shop.events.columns
     assert "unknown_promotion" in {finding.check for finding in shop.check().findings}
 
@@ -149,9 +148,7 @@ def months(tmp_path):
     return write
 
 
-def test_a_column_under_several_names_is_one_and_the_first_that_is_not_empty_counts(
-    months, tmp_path
-):
+def test_a_column_under_several_names_is_one_the_first_not_empty_counts(months):
     for said in ('["amount", "revenue"]', '{ any = ["amount", "revenue"] }'):
         shop = months(f"{MONTHS}amount = {said}\n", may=MAY, june=JUNE)
         assert sorted(shop.events.amount.execute()) == [1, 7, 8]

@@ -16,9 +16,7 @@ from promolab.sources import hillstrom as source
 from tests.refused import refused, spoilt
 
 FILE = Path(os.environ.get("PROMOLAB_DATA", ".")) / "hillstrom.csv.gz"
-real = pytest.mark.skipif(
-    not FILE.is_file(), reason="PROMOLAB_DATA names no folder with hillstrom.csv.gz"
-)
+real = pytest.mark.skipif(not FILE.is_file(), reason="PROMOLAB_DATA has no hillstrom.csv.gz")
 
 SMALL = b"""\
 recency,history_segment,history,mens,womens,zip_code,newbie,channel,segment,visit,conversion,spend\r
@@ -77,9 +75,7 @@ def test_all_published_copies_have_one_of_the_checksums():
     assert {hashlib.sha256(copy).hexdigest() for copy in copies} == set(source.CHECKSUMS)
 
 
-def test_a_download_is_checked_kept_and_used_again_or_the_cache_named(
-    nowhere, monkeypatch, tmp_path
-):
+def test_a_download_is_checked_and_kept_or_the_cache_named(nowhere, monkeypatch, tmp_path):
     asked = nowhere(SMALL)
     monkeypatch.setattr(source, "CHECKSUMS", (hashlib.sha256(SMALL).hexdigest(),))
     assert [load_experiment("hillstrom").n for _ in range(2)] == [4, 4]

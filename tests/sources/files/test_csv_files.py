@@ -43,10 +43,8 @@ def test_values_quotes_and_line_ends_are_read_as_they_are_written(read):
     header = ",".join(f"c{i}" for i in range(len(values)))
     assert read(f"{header}\n{','.join(values)}\n")[1] == [tuple(values)]
     content = 'a,"b\nz"\n"x, ""y""\nz",2\n24" screen,3\n"",4\n"p\r\nq",5\n\n\n'
-    assert read(content) == (
-        ["a", "b\nz"],
-        [('x, "y"\nz', "2"), ('24" screen', "3"), (None, "4"), ("p\r\nq", "5")],
-    )
+    rows = [('x, "y"\nz', "2"), ('24" screen', "3"), (None, "4"), ("p\r\nq", "5")]
+    assert read(content) == (["a", "b\nz"], rows)
     assert read("a,b\r\n1,2\n3,4\r5,6")[1] == [("1", "2"), ("3", "4"), ("5", "6")]
 
 
