@@ -29,9 +29,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def write_csv(folder: Path, text: str, name: str = "events.csv") -> Path:
-    (folder / name).write_text(text, encoding="utf-8")
-    return folder
+def write_csv(folder: Path, text: str) -> None:
+    (folder / "events.csv").write_text(text, encoding="utf-8")
 
 
 def times(folder: Path) -> list[datetime]:
@@ -91,9 +90,6 @@ def test_a_shop_that_nobody_named_is_called_as_its_folder_or_file(tmp_path, monk
     assert load_shop(".").settings.name == "bakery"
 
 
-LOCAL = "customer_id,ts,kind\nA,2021-03-28 01:30:00,view\nB,2021-03-28 03:30:00,view\n"
-
-
 def test_times_with_a_zone_are_instants_and_others_utc_or_midnights(folder):
     wanted = [datetime(2021, 3, 1, 10), datetime(2021, 7, 1, 10)]
     for first, second in [
@@ -105,10 +101,8 @@ def test_times_with_a_zone_are_instants_and_others_utc_or_midnights(folder):
         assert times(folder) == wanted
     write_csv(folder, f"customer_id,ts,kind\nA,{first},view\nB,2021-03-01 10:00,view\n")
     spoilt(r"events\.ts mixes 1 times with a zone and 1 without", load_shop, folder)
-    write_csv(folder, LOCAL)
-    assert times(folder) == [datetime(2021, 3, 28, 1, 30), datetime(2021, 3, 28, 3, 30)]
-    write_csv(folder, "customer_id,ts,kind\nA,2021-03-01,view\n")
-    assert times(folder) == [datetime(2021, 3, 1)]
+    write_csv(folder, "customer_id,ts,kind\nA,2021-03-01,view\nB,2021-03-01 01:30:00,view\n")
+    assert times(folder) == [datetime(2021, 3, 1), datetime(2021, 3, 1, 1, 30)]
     (folder / "events.csv").unlink()
     local = pd.to_datetime(["2021-03-01 11:00", "2021-07-01 12:00"]).tz_localize("Europe/Rome")
     events(ts=local).to_parquet(folder / "events.parquet")
@@ -117,15 +111,15 @@ def test_times_with_a_zone_are_instants_and_others_utc_or_midnights(folder):
 
 def test_local_times_are_read_across_the_change_to_summer_time_and_turned_only_once(folder):
     (folder / "shop.toml").write_text(ROME + 'naive_times = "local"\n')
-    write_csv(folder, LOCAL)
+    local = ("2021-03-28 01:30:00", "2021-03-28 03:30:00")
+    write_csv(folder, "customer_id,ts,kind\nA,{},view\nB,{},view\n".format(*local))
     # Two hours apart on the wall, one in time.
     wanted = [datetime(2021, 3, 28, 0, 30), datetime(2021, 3, 28, 1, 30)]
     assert times(folder) == wanted
     save_shop(load_shop(folder), folder / "saved")
     assert times(folder / "saved") == wanted
     (folder / "events.csv").unlink()
-    moments = pd.to_datetime(["2021-03-28 01:30", "2021-03-28 03:30"])
-    events(ts=moments).to_parquet(folder / "events.parquet")
+    events(ts=pd.to_datetime(local)).to_parquet(folder / "events.parquet")
     assert times(folder) == wanted
 
 

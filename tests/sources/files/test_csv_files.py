@@ -50,8 +50,8 @@ def test_values_quotes_and_line_ends_are_read_as_they_are_written(read):
 
 def test_the_separator_is_the_most_frequent_outside_quotes(tmp_path):
     plain = [(f"a{one}b", one) for one in ",;\t|"]
+    path = tmp_path / "sales.csv"
     for header, separator in [*plain, ('"x,y,z";b', ";"), ('"x;""y;";z;a,b', ";"), ("alone", ",")]:
-        path = tmp_path / "sales.csv"
         path.write_text(header + "\n")
         assert open_csv(path).separator == separator
 
@@ -60,8 +60,7 @@ def test_a_stated_separator_names_and_a_header_alone(read):
     assert read("a,b~c\n1,2~3\n", separator="~") == (["a,b", "c"], [("1,2", "3")])
     for wrong in ("", "||", '"', "\n", "§"):
         spoilt("must be one plain character", read, "a,b\n", separator=wrong)
-    rows = [("1", "2"), ("3", None)]
-    assert read("1,2\n3,\n", names=["x", "y"]) == (["x", "y"], rows)
+    assert read("1,2\n3,\n", names=["x", "y"]) == (["x", "y"], [("1", "2"), ("3", None)])
     spoilt("2 fields found, 3 expected .as `names` has", read, "1,2\n3,4\n", names=["x", "y", "z"])
     for content in ("a,b", "a,b\n", "a,b\r\n\r\n", " a , b \n"):
         assert read(content) == (["a", "b"], [])

@@ -9,7 +9,6 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -64,18 +63,13 @@ def test_a_tables_own_file(tmp_path, name):
 def test_patterns(tmp_path):
     put(tmp_path, s10__csv="", s9__csv="", t__csv="", sub___s1__csv="", notes__txt="")
     (tmp_path / "a [2010].csv").write_text("")
-    cases = {
-        "s*.csv": ["s10.csv", "s9.csv"],
-        "sub/*.csv": ["sub/s1.csv"],
-        "sub": ["sub/s1.csv"],
-        "**/s1.csv": ["sub/s1.csv"],
-        "a [2010].csv": ["a [2010].csv"],
-        "notes.txt": ["notes.txt"],
-    }
-    for pattern, expected in cases.items():
+    for pattern, *expected in [
+        ("s*.csv", "s10.csv", "s9.csv"),
+        *((pattern, "sub/s1.csv") for pattern in ("sub/*.csv", "sub", "**/s1.csv")),
+        *((name, name) for name in ("a [2010].csv", "notes.txt")),
+        (["t.csv", "s*.csv", "s9.csv"], "s10.csv", "s9.csv", "t.csv"),
+    ]:
         assert names(find_files(tmp_path, "events", pattern), tmp_path) == expected
-    several = find_files(tmp_path, "events", ["t.csv", "s*.csv", "s9.csv"])
-    assert names(several, tmp_path) == ["s10.csv", "s9.csv", "t.csv"]
 
 
 def test_patterns_that_do_not_do(tmp_path):
@@ -142,11 +136,10 @@ def test_two_encodings_and_names_that_differ_only_in_case(tmp_path, con):
 
 def test_kinds_and_options_that_do_not_fit(tmp_path, con):
     csv = put(tmp_path, a__csv="id\n1\n")[0]
-    parquet = tmp_path / "b.parquet"
-    pd.DataFrame({"id": ["1"]}).to_parquet(parquet)
-    spoilt(r"a.csv \(csv\) and b.parquet \(parquet\)", read_files, con, "events", [csv, parquet])
+    (other,) = parquet(tmp_path, b={"id": ["1"]})
+    spoilt(r"a.csv \(csv\) and b.parquet \(parquet\)", read_files, con, "events", [csv, other])
     spoilt("`sheet` does not .*, whose files are csv", read_files, con, "events", [csv], sheet="x")
-    spoilt("`encoding` does not apply", read_files, con, "events", [parquet], encoding="latin-1")
+    spoilt("`encoding` does not apply", read_files, con, "events", [other], encoding="latin-1")
     spoilt("'events' has no file", read_files, con, "events", [])
 
 
@@ -171,11 +164,9 @@ def test_a_file_that_changes_while_it_is_read_and_a_full_disk(tmp_path, con, mon
 
 
 def parquet(folder: Path, **columns_of: dict[str, Any]) -> list[Path]:
-    paths = []
     for name, columns in columns_of.items():
-        paths.append(folder / f"{name}.parquet")
-        pq.write_table(pa.table(columns), paths[-1])
-    return paths
+        pq.write_table(pa.table(columns), folder / f"{name}.parquet")
+    return [folder / f"{name}.parquet" for name in columns_of]
 
 
 def test_parquet_keeps_its_types_widens_numbers_and_may_be_damaged_or_too_wide(tmp_path, con):
