@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import pwd
 import shutil
 import socket
 import subprocess
@@ -49,12 +48,10 @@ class Postgres:
 
         Its text is sorted as English is, not by its bytes: that is how servers are.
         """
-        self.run(
-            "postgres",
-            f"CREATE DATABASE {database} TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'",
-        )
         import psycopg
 
+        sorting = "TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'"
+        self.run("postgres", f"CREATE DATABASE {database} {sorting}")
         with psycopg.connect(self.url(database), autocommit=True) as con:
             for name, table in tables.items():
                 schema = table.schema()
@@ -81,14 +78,9 @@ def _as_nobody_of_note() -> list[str]:
     """Return how to call the server, which refuses to be run by root."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         return []
-    try:
-        pwd.getpwnam("postgres")
-    except KeyError:
-        pytest.skip("PostgreSQL does not run as root, and there is no user postgres")
-    runuser = shutil.which("runuser")
-    if runuser is None:
+    if shutil.which("runuser") is None:
         pytest.skip("PostgreSQL does not run as root, and there is no runuser")
-    return [runuser, "-u", "postgres", "--"]
+    return ["runuser", "-u", "postgres", "--"]
 
 
 def running_postgres() -> Generator[Postgres, None, None]:
@@ -111,9 +103,6 @@ def running_postgres() -> Generator[Postgres, None, None]:
             line = [*user, str(programs / program), "-D", str(folder / "data"), *options]
             with (folder / "calls.log").open("ab") as log:
                 done = subprocess.run(line, stdout=log, stderr=log, cwd="/", timeout=120)
-            if done.returncode and program == "initdb":
-                said = (folder / "calls.log").read_text(errors="replace").strip().splitlines()
-                pytest.skip(f"PostgreSQL does not run here: {(said or ['no word'])[-1]}")
             done.check_returncode()
 
         call("initdb", "-U", "owner", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C")

@@ -58,27 +58,16 @@ settings.load_profile("ci" if os.environ.get("CI") else "here")
 
 HEAVY = """
     report/test_small_shop.py report/test_complete_journey.py engines/test_spark.py
-    loop/test_recheck.py browser/test_explorers.py report/test_no_future.py
-    browser/test_report.py test_docs.py loop/rehearsal/test_rehearse.py features/test_pairs.py
-    engines/test_dialects.py campaign/test_launch.py report/running/test_run.py
-    report/running/test_releases.py
-    features/test_customers.py report/test_robust.py report/test_side_by_side.py
-    simulated/test_reported.py loop/ledger/test_ledger_file.py engines/test_warehouse.py
-    report/running/test_killed.py report/test_bad_input.py report/running/test_backfill.py
-    features/test_decisions.py metrics/test_uplift.py campaign/test_plan.py
-    browser/test_notebook.py widgets/test_explore_notebooks.py policy/test_limits.py
-    campaign/test_readout.py test_cleaning.py report/running/test_kernel_pool.py
-    campaign/worth/test_week_worth.py model/test_neural.py effects/test_model.py
-    onboarding/test_proposal.py loop/promises/test_kept_in_a_ledger.py
-    simulated/test_promises.py policy/test_plan_values.py
-    effects/test_arms.py simulated/test_goes_on.py
-    scoring/test_shrink.py campaign/test_holdout.py
-    metrics/test_coverage.py test_setup.py campaign/test_forecasts.py
-    effects/test_dose.py
-    simulated/test_weekly.py effects/test_shrinkage.py promotions/test_design.py
-    promotions/test_values.py segmentation/test_carried.py test_benchmarks.py
-    folder/test_choose_week.py campaign/test_experiments.py
-    campaign/test_week_policy.py
+    loop/test_recheck.py browser/test_explorers.py report/test_no_future.py browser/test_report.py
+    test_docs.py loop/rehearsal/test_rehearse.py report/running/test_run.py policy/test_limits.py
+    report/test_robust.py features/test_decisions.py report/running/test_releases.py
+    engines/test_warehouse.py widgets/test_explore_notebooks.py campaign/test_launch.py
+    engines/test_dialects.py report/running/test_killed.py report/running/test_backfill.py
+    features/test_pairs.py serve/test_refusals.py report/running/test_kernel_pool.py
+    model/test_neural.py campaign/test_experiments.py campaign/worth/test_week_worth.py
+    promotions/test_values.py report/test_side_by_side.py test_cleaning.py scoring/test_shrink.py
+    features/test_customers.py campaign/test_readout.py onboarding/test_proposal.py
+    serve/test_live.py campaign/test_plan.py simulated/test_goes_on.py report/test_bad_input.py
 """.split()
 """Files that take longest, in the order in which they begin: two that make reports lie apart."""
 REPORTED = ("tests/made_reports.py", "tests/in_process.py")
@@ -118,20 +107,14 @@ MAY_SKIP = re.compile(
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport():
-    return _all_is_installed((yield))
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_make_collect_report():
-    return _all_is_installed((yield))
-
-
-def _all_is_installed(report):
     """Where `CI` is set, fail what a missing package or program would leave out."""
-    why = str(report.longrepr)
+    report = yield
     if os.environ.get("CI") and report.skipped and not hasattr(report, "wasxfail"):
-        report.outcome = "skipped" if MAY_SKIP.search(why) else "failed"
+        report.outcome = "skipped" if MAY_SKIP.search(str(report.longrepr)) else "failed"
     return report
+
+
+pytest_make_collect_report = pytest_runtest_makereport
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -142,23 +125,15 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return FileScheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
-def _green(item: pytest.Item) -> Green | None:
-    told = item.get_closest_marker("when_changed")
-    return Green(item.nodeid, *told.args) if told else None
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip what passed with the very sources that it tells of; never where ``CI`` is set."""
-    if (green := _green(item)) and green.holds():
-        pytest.skip("nothing of what it tells of changed since it passed")
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Note that a test passed with these sources."""
+    """Skip what passed with the very sources that it tells of; never where ``CI`` is set."""
+    told = item.get_closest_marker("when_changed")
+    green = Green(item.nodeid, *told.args) if told else None
+    if green and green.holds():
+        pytest.skip("nothing of what it tells of changed since it passed")
     result = yield
-    if green := _green(item):
+    if green:
         green.note()
     return result
 
@@ -188,19 +163,13 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def journey_report(made_once) -> Path:
-    """Complete Journey's report of 2017-W44, made once; tests read it and leave it as it is.
-
-    It is there for its figures: it is made without kernels, and its pictures are white.
-    """
+    """Complete Journey's report of 2017-W44, for its figures alone: its pictures are white."""
     return Path(made_once("journey", write_journey_report, *REPORTED) / "2017-W44")
 
 
 @pytest.fixture(scope="session")
 def small_shop(made_once) -> Path:
-    """A folder with all rows of 130 of Complete Journey's customers, and markup in its names.
-
-    Fifty answered something: among so few there is enough to learn from, as in a larger shop.
-    """
+    """A folder with all rows of 130 of Complete Journey's customers, fifty of whom answered."""
     return Path(made_once("shop", write_small_shop, *REPORTED) / "small")
 
 
@@ -235,10 +204,7 @@ def chinese_invoices(small_reports, made_once) -> Path:
 
 @pytest.fixture(scope="session")
 def explored_week(made_once) -> RunFolder:
-    """A small week with all that explorers read, alone in its reports folder, made once.
-
-    Tests read it, or copy its folder.
-    """
+    """A small week with all that explorers read, alone in its reports folder, made once."""
     from promolab.folder import RunFolder
     from promolab.weeks import Week
     from tests.widgets.explored import WEEK, explored

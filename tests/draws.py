@@ -44,17 +44,10 @@ def check_cover(
 ) -> None:
     """Check that intervals hold the truth as often as they say, and are as wide as values vary.
 
-    Parameters
-    ----------
-    ends : array of shape (draws, 3)
-        Of each draw the value and the two ends of its interval.
-    truth : float or array of shape (draws,)
-    share : float
-        How often they say that they hold it.
-    slack, narrow, wide : float
-        What the approximation may be off by itself: the share, and the width.
-    biased : bool
-        Leave out that the values' mean is the truth.
+    ``ends``, of shape (draws, 3), has of each draw the value and the two ends of its interval;
+    ``share`` is how often they say that they hold the truth; ``slack``, ``narrow``, ``wide`` are
+    what an approximation may be off by itself, in share and width; ``biased`` leaves out that the
+    values' mean is the truth.
     """
     value, low, high = np.asarray(ends, dtype=float).T
     n = len(value)

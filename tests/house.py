@@ -7,14 +7,12 @@ run it.
 
 import ast
 import sys
-import tokenize
 from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1] / "promolab"
-MANY = 15  # files in a folder, past which it is named
 WORDS = ("*.toml", "*.po", "*.txt", "*.csv")  # sentences, glossary and lists, as data
 MOST = {"lines": 57_300, "modules": 368, "names": 160, "words": 4_080}
 """What all rooms together may weigh; a change that needs more takes it away elsewhere."""
@@ -53,18 +51,15 @@ def tree(path: Path) -> ast.Module:
 @cache
 def lines_of_code(path: Path) -> int:
     """Count lines that hold code: no docstrings, comments, blanks."""
+    lines = enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+    held = {n for n, line in lines if line.strip() and not line.lstrip().startswith("#")}
     said: set[int] = set()
     for node in ast.walk(tree(path)):
-        if not isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)):
-            continue
-        if ast.get_docstring(node, clean=False) is not None:
-            said |= set(range(node.body[0].lineno, (node.body[0].end_lineno or 0) + 1))
-    held: set[int] = set()
-    empty = {tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT}
-    with tokenize.open(path) as file:
-        for token in tokenize.generate_tokens(file.readline):
-            if token.type not in empty | {tokenize.ENDMARKER}:
-                held |= set(range(token.start[0], token.end[0] + 1))
+        if isinstance(node, ast.Constant | ast.JoinedStr):  # blanks and # of a long text are code
+            held |= set(range(node.lineno, (node.end_lineno or 0) + 1))
+        elif isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef):
+            told = node.body[0] if ast.get_docstring(node) else None
+            said |= set(range(told.lineno, (told.end_lineno or 0) + 1)) if told else set()
     return len(held - said)
 
 
@@ -108,14 +103,8 @@ def weigh() -> dict[str, Counter[str]]:
     return found
 
 
-def large_folders() -> list[str]:
-    """Return folders of many files, with how many."""
-    folders = Counter(path.parent for path in PACKAGE.rglob("*.py"))
-    return [f"{f.relative_to(PACKAGE)} ({n})" for f, n in sorted(folders.items()) if n > MANY]
-
-
 def weight(found: dict[str, Counter[str]]) -> str:
-    """Return a table of rooms and what each should come to; and folders of many files."""
+    """Return a table of rooms and what each should come to."""
     head = f"{'room':<14}" + "".join(f"{what:>9}" for what in MOST) + "  ceiling of lines"
     rows = [head]
     ceilings = {names.split()[-1]: (names, most) for names, most in CEILINGS.items()}
@@ -128,7 +117,7 @@ def weight(found: dict[str, Counter[str]]) -> str:
         rows.append(row)
     rows.append(f"{'all':<14}" + "".join(f"{found[what].total():>9,}" for what in MOST))
     rows.append(f"{'at most':<14}" + "".join(f"{most:>9,}" for most in MOST.values()))
-    return "\n".join([*rows, f"folders of more than {MANY} files: {large_folders() or '–'}"])
+    return "\n".join(rows)
 
 
 def too_heavy(found: dict[str, Counter[str]]) -> list[str]:

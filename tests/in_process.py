@@ -124,9 +124,10 @@ def _outputs_of(source: str, known: dict[str, Any], number: int, patch: Any) -> 
     out, err = io.StringIO(), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):
         last = value_of(source, known)
-    streams = [("stderr", err.getvalue()), ("stdout", out.getvalue())]
     printed = [
-        nbformat.v4.new_output("stream", name=name, text=text) for name, text in streams if text
+        nbformat.v4.new_output("stream", name=name, text=stream.getvalue())
+        for name, stream in (("stderr", err), ("stdout", out))
+        if stream.getvalue()
     ]
     if last is not None:
         data, about = made.format(last)
@@ -158,16 +159,7 @@ def _white(figure: Figure) -> bytes:
 def said_in(lang: str, made: Path, out: Path, steps: Sequence[str]) -> Path:
     """Return a copy of a week in which these steps ran again for a report in another language.
 
-    Parameters
-    ----------
-    lang : str
-        The language.
-    made : Path
-        The folder of a week that is there; the weeks beside it come along.
-    out : Path
-        The reports folder of the copy.
-    steps : sequence of str
-        The notebooks, in order.
+    The weeks beside it come along into ``out``, the reports folder of the copy.
     """
     from promolab.folder import open_run, read_json, write_json
     from promolab.report.running.page import render_page
@@ -185,8 +177,7 @@ def said_in(lang: str, made: Path, out: Path, steps: Sequence[str]) -> Path:
             given = {**told, "folder": "."}
             given = {name: given[name] for name in step.parameters if given.get(name) is not None}
             notebook = _execute(step, given, folder=folder, shown={})
-            page = render_page(
-                notebook, step, every, week=run.week, shop=str(manifest["shop"]), lang=lang
-            )
+            about = {"week": run.week, "shop": str(manifest["shop"]), "lang": lang}
+            page = render_page(notebook, step, every, **about)
             (folder / step.page).write_text(page, encoding="utf-8")
     return folder

@@ -152,17 +152,15 @@ def write_small_shop(root: Path) -> None:
         ") QUALIFY row_number() OVER (PARTITION BY answered ORDER BY md5(customer_id::VARCHAR))"
         " <= CASE WHEN answered THEN 50 ELSE 80 END"
     )
-    for name in ("customers", "events", "exposures", "responses"):
-        con.execute(
-            f"DELETE FROM small_{name} WHERE customer_id NOT IN (SELECT customer_id FROM kept)"
-        )
-    con.execute(
-        "DELETE FROM small_products WHERE product_id NOT IN (SELECT product_id FROM small_events)"
-    )
-    con.execute(
-        "DELETE FROM small_promotion_products"
-        " WHERE product_id NOT IN (SELECT product_id FROM small_products)"
-    )
+    for name, key, there in (
+        *(
+            (one, "customer_id", "kept")
+            for one in ("customers", "events", "exposures", "responses")
+        ),
+        ("products", "product_id", "small_events"),
+        ("promotion_products", "product_id", "small_products"),
+    ):
+        con.execute(f"DELETE FROM small_{name} WHERE {key} NOT IN (SELECT {key} FROM {there})")
     text = MARKUP.replace("'", "''")
     con.execute(f"UPDATE small_customers SET income = '{text}' WHERE income = '50-74K'")
     con.execute(f"UPDATE small_promotions SET type = '{text}' WHERE type = 'Type B'")
@@ -180,10 +178,9 @@ def write_small_shop(root: Path) -> None:
         )
     for path in folder.glob("*.parquet"):
         con.execute(f"COPY (FROM small_{path.stem} ORDER BY ALL) TO '{path}' (FORMAT parquet)")
-    settings = (folder / "shop.toml").read_text(encoding="utf-8")
-    (folder / "shop.toml").write_text(
-        settings.replace('"Complete Journey"', '"Corner <b>shop</b>"'), encoding="utf-8"
-    )
+    toml = folder / "shop.toml"
+    settings = toml.read_text("utf-8").replace('"Complete Journey"', '"Corner <b>shop</b>"')
+    toml.write_text(settings, encoding="utf-8")
 
 
 def write_small_reports(small_shop: Path, root: Path) -> None:

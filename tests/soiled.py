@@ -68,10 +68,7 @@ STAINS = (
 def soil(folder: Path, share: float) -> pd.DataFrame:
     """Soil a share of a written shop's rows, as many in each way; decisions stay clean.
 
-    Returns
-    -------
-    DataFrame
-        table, row (from 0 in its one file), what and rule of each.
+    Returns table, row (from 0 in its one file), what and rule of each.
     """
     rng, done = np.random.default_rng(8), []
     for name in ("events", "exposures", "responses", "customers", "reviews"):
@@ -86,12 +83,8 @@ def soil(folder: Path, share: float) -> pd.DataFrame:
             if values is None:
                 copies, at = rows, table.num_rows + np.arange(len(rows))
             else:
-                old, mask, at = (
-                    table[column].combine_chunks(),
-                    np.zeros(len(table), dtype=bool),
-                    rows,
-                )
-                mask[rows] = True
+                old, at = table[column].combine_chunks(), rows
+                mask = np.isin(np.arange(len(table)), rows)
                 new = pc.replace_with_mask(old, mask, values(old.take(rows)).cast(old.type))
                 table = table.set_column(table.column_names.index(column), column, new)
             done += [(name, int(row), what, rule) for row in at]

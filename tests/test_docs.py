@@ -1,8 +1,8 @@
 """The site is whole, and its pages are true: code runs, commands exist, figures are real."""
 
 import importlib
-import importlib.util
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -52,12 +52,8 @@ def quotes(page: str) -> str:
 @pytest.fixture(scope="module")
 def corner(tmp_path_factory) -> Path:
     """The practice files of the tutorial, in data/corner of a folder of their own."""
-    spec = importlib.util.spec_from_file_location("practice_shop", DOCS / "practice_shop.py")
-    assert spec is not None and spec.loader is not None
-    practice = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(practice)
-    folder: Path = tmp_path_factory.mktemp("hour") / "data" / "corner"
-    practice.write(folder)
+    folder = tmp_path_factory.mktemp("hour") / "data" / "corner"
+    runpy.run_path(str(DOCS / "practice_shop.py"))["write"](folder)
     return folder
 
 
@@ -73,9 +69,8 @@ def configured(corner: Path) -> Path:
     for line in missing.splitlines():
         key = line.partition(" = ")[0]
         text = re.sub(rf"(?m)^# {key} = .*$", line, text)
-    kind = re.search(r"(?m)^kind = .*$", section)
-    assert kind is not None
-    path.write_text(re.sub(r'(?m)^kind = \{ column = "Type".*$', lambda _: kind[0], text))
+    (kind,) = re.findall(r"(?m)^kind = .*$", section)
+    path.write_text(re.sub(r'(?m)^kind = \{ column = "Type".*$', lambda _: kind, text))
     return corner
 
 
@@ -214,26 +209,21 @@ def test_a_result_is_made_as_the_page_says(tmp_path, monkeypatch):
 
 @when_changed
 @pytest.mark.parametrize(
-    ("page", "customers", "words"),
+    ("page", "smaller"),
     [
-        ("simulated_shop.md", 300, []),
-        ("which_method.md", 0, []),
-        ("howto/adaptive.md", 0, []),
-        ("tutorial/first_policy.md", 600, ["Identification: randomised", "20 % is tolerated"]),
+        ("simulated_shop.md", {"customers": "customers=300"}),
+        ("which_method.md", {}),
+        ("howto/adaptive.md", {}),
+        ("tutorial/first_policy.md", {"customers": "customers=600"}),
     ],
 )
-def test_a_page_comes_to_what_it_came_to(page, customers, words, tmp_path, monkeypatch, capsys):
-    """On smaller shops: what they print is other figures of the same words."""
+def test_a_page_comes_to_what_it_came_to(page, smaller, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    smaller = {"customers": f"customers={customers}"} if customers else {}
-    names = run_python(DOCS / page, **smaller)
-    agrees(Path(page).stem, facts_of_names(names))
-    printed = capsys.readouterr().out
-    assert [part for part in words if part not in printed] == []
+    agrees(Path(page).stem, facts_of_names(run_python(DOCS / page, **smaller)))
 
 
 @when_changed
-def test_the_readmes_python_runs(capsys, monkeypatch):
+def test_the_readmes_python_runs(monkeypatch):
     load = promolab.load_shop
 
     def smaller(source: str, **options: Any) -> Any:
@@ -246,9 +236,6 @@ def test_the_readmes_python_runs(capsys, monkeypatch):
     monkeypatch.setattr(promolab, "load_shop", smaller)
     assert len(blocks(README, "python")) == 5
     agrees("readme", facts_of_names(run_python(README, customers="customers=800")))
-    printed = capsys.readouterr().out
-    for part in ("bring most sales", "ci_low", "Recommended: ", "of 1,500 CNY"):
-        assert part in printed
 
 
 def test_the_map_names_every_public_name_once_in_one_line():

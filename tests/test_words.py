@@ -1,6 +1,6 @@
 """Words of results: each sentence in both languages, whatever the figures; and what words name."""
 
-import ast
+import functools
 import importlib
 import inspect
 import itertools
@@ -13,7 +13,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
@@ -24,8 +23,8 @@ from promolab.results.drawn import FIGURE, LAYER, draw
 from promolab.results.facts import ELSE, OF, file_words, words_for
 from promolab.results.formats import FORMATS, OF_LISTS
 from promolab.wording import answer_to
-from tests.house import PACKAGE, tree
-from tests.wording_lint import english_left, nonsense
+from tests import wording_lint
+from tests.house import PACKAGE
 
 FILES = sorted(PACKAGE.rglob("words.toml"))
 SECTIONS = [(path, name) for path in FILES for name in file_words(path)]
@@ -40,14 +39,21 @@ COMMON = file_words(PACKAGE / "results" / "words.toml")["shared"]["word"]
 NOUGHT = ("none of one", "nothing of nothing", 'a word twice: "August')
 """Counts of 0, which a result may never have; and names that are all the same here."""
 NAN = math.nan
-ENDS = (
-    *((0.0, 0.0, 0.0), (1.0, NAN, NAN, 1), (NAN,), (1.0, 0.98, 1.02), (-3.0, -5.0, -1.0, 9)),
-    *((0.3, -0.1, 0.7), (0.21, 0.18, 0.24, 900), (-54_321.0, -6e4, -5e4)),
-    (1.2e9, 1.1e9, 1.3e9, 10**7),
-)
-FIGURES = [Estimate(*ends) for ends in ENDS]
+ENDS = [(0.0, 0.0, 0.0), (1.0, NAN, NAN, 1), (NAN,), (1.0, 0.98, 1.02), (-3.0, -5.0, -1.0, 9)]
+ENDS += [(0.3, -0.1, 0.7), (0.21, 0.18, 0.24, 900), (-54_321.0, -6e4, -5e4)]
+FIGURES = [Estimate(*ends) for ends in (*ENDS, (1.2e9, 1.1e9, 1.3e9, 10**7))]
 COUNTS = [1, 2, 12_345, 0]
 SHARES = [Estimate(0.0), Estimate(1.0), Estimate(0.5, 0.44, 0.56), Estimate(1e-6, 0.0, 1e-5)]
+
+
+# Most lines read the same whatever the figures are: each text is looked at once.
+nonsense = functools.cache(wording_lint.nonsense)
+english_left = functools.cache(lambda said: wording_lint.english_left(said, [*TERMS, "EUR"]))
+
+
+@functools.cache
+def source_of(room: Path) -> str:
+    return "\n".join(p.read_text("utf-8") for p in room.rglob("*.py"))
 
 
 def lines(words: Any, place: str = "") -> Iterator[tuple[str, Any]]:
@@ -64,6 +70,7 @@ def lines(words: Any, place: str = "") -> Iterator[tuple[str, Any]]:
         yield place, words
 
 
+@functools.cache
 def places(template: str) -> list[tuple[str, str]]:
     return [(n, s or "") for _, n, s, _ in string.Formatter().parse(template) if n is not None]
 
@@ -168,7 +175,7 @@ def test_each_line_stands_in_both_languages_and_reads_well(path: Path, section: 
                 assert not [w for w in wrong if not w.startswith(NOUGHT)], place
             with speaking("zh"):
                 said = Facts(words, facts).line(line)
-                assert english_left(said, [*TERMS, "EUR"]) == [], place
+                assert english_left(said) == [], place
 
 
 def module_of(path: Path) -> str:
@@ -179,16 +186,11 @@ def module_of(path: Path) -> str:
 @pytest.mark.parametrize(("path", "section"), SECTIONS, ids=lambda x: getattr(x, "parent", x))
 def test_what_words_name_is_there(path: Path, section: str):
     words = file_words(path)[section]
-    source = "\n".join(p.read_text("utf-8") for p in path.parent.rglob("*.py"))
-    parts, above = "say word head cell table keep join".split(), list[str]()
-    assert not [
-        name for name in words if name not in parts and not name.startswith(("plot", "table"))
-    ]
-    if section != "shared" and section[0].isupper():
-        classes = {n.name: n for p in path.parent.rglob("*.py") for n in ast.walk(tree(p))
-                   if isinstance(n, ast.ClassDef)}  # fmt: skip
-        assert section in classes, f"no class {section} in {path.parent.name}"
-        above = [base.id for base in classes[section].bases if isinstance(base, ast.Name)]
+    source, above = source_of(path.parent), list[str]()
+    assert all(re.match("plot|table|(say|word|head|cell|keep|join)$", name) for name in words)
+    if section[0].isupper():
+        (bases,) = re.findall(rf"(?m)^class {section}\b([^:]*):", source)
+        above = re.findall(r"\w+", bases)
     both = words_for(module_of(path), *above, section)
     for name in both.get("say", {}).get("order", []):
         assert name in both["say"], f"order names {name}, which is no line"
@@ -226,4 +228,3 @@ def test_a_heat_map_keeps_names_apart_that_another_language_calls_alike():
     with speaking("zh"):
         ax = draw({"layers": [heat]}, Facts({}, {}), None, lambda: rows)
     assert ax.images[0].get_array().ravel().tolist() == [1.0, 2.0]
-    plt.close("all")

@@ -24,13 +24,13 @@ CHANNELS = ["email", "E-Mail ", "e-mail", "sms", None]
 
 def typed(frames: dict[str, pd.DataFrame]) -> dict[str, Any]:
     """Keep columns of nothing but gaps what they are; DuckDB takes them for whole numbers."""
-    texts = ("channel", "status", "cluster_id", "type", "reason")
-    kinds = dict.fromkeys(texts, "string")
+    kinds = dict.fromkeys(("channel", "status", "cluster_id", "type", "reason"), "string")
     kinds |= dict.fromkeys(("ts", "since", "starts_at", "ends_at"), "timestamp")
-    found = {name: ibis.memtable(frame.reset_index(drop=True)) for name, frame in frames.items()}
     return {
-        name: table.cast({column: kind for column, kind in kinds.items() if column in table})
-        for name, table in found.items()
+        name: ibis.memtable(frame.reset_index(drop=True)).cast(
+            {column: kind for column, kind in kinds.items() if column in frame}
+        )
+        for name, frame in frames.items()
     }
 
 
@@ -84,9 +84,8 @@ class Case:
         return shop_of(typed(self.frames), **self.settings)
 
     def plan(self) -> Plan:
-        return plan_week(
-            self.shop(), self.scores, AS_OF, self.launching, rules=self.rules, **self.options
-        )
+        told = {"rules": self.rules, **self.options}
+        return plan_week(self.shop(), self.scores, AS_OF, self.launching, **told)
 
     def shuffled(self, rng: np.random.Generator) -> Case:
         """Return the same with the rows of every table in another order."""
@@ -144,17 +143,14 @@ def case_of(seed: int) -> Case:
     scores = pd.DataFrame({"customer_id": customers}).merge(first, how="cross")
     scores["p_redeemed"] = rng.integers(0, 6, len(scores)) / 5
     owed = some(3).assign(ts=AS_OF + rng.integers(-9, 10, 3) * DAY)
-    return Case(
-        frames,
-        scores,
-        _rules(rng, promotions["promotion_id"].astype(str).tolist()),
-        {"holdout": float(rng.choice([0.1, 0.5, 0.9]))}
-        | {"standing_holdout": float(rng.choice([0.0, 0.05, 0.4]))}
-        | {"list_size": int(rng.integers(0, 6)), "seed": int(rng.integers(-5, 99))}
-        | {"lead_days": int(rng.integers(0, 4)), "planned": owed if rng.random() < 0.4 else None}
-        | {"quarantined": [str(c) for c in customers[: int(rng.integers(0, 2))]]},
-        {"channel": rng.choice(["sms", None])},
-    )
+    rules = _rules(rng, promotions["promotion_id"].astype(str).tolist())
+    options = {"holdout": float(rng.choice([0.1, 0.5, 0.9]))}
+    options |= {"standing_holdout": float(rng.choice([0.0, 0.05, 0.4]))}
+    options |= {"list_size": int(rng.integers(0, 6)), "seed": int(rng.integers(-5, 99))}
+    options |= {"lead_days": int(rng.integers(0, 4))}
+    options |= {"planned": owed if rng.random() < 0.4 else None}
+    options |= {"quarantined": [str(c) for c in customers[: int(rng.integers(0, 2))]]}
+    return Case(frames, scores, rules, options, {"channel": rng.choice(["sms", None])})
 
 
 def _rules(rng: np.random.Generator, ids: list[str]) -> ContactRules:
@@ -182,23 +178,21 @@ def by_hand(case: Case) -> dict[tuple[Any, str], str]:
     promotions = case.frames["promotions"].set_index("promotion_id")
     launching = sorted(case.launching, key=str)
     action = {p: str(p) for p in launching}
-    for name, members in case.rules.bundles.items():
-        action |= {p: name for p in launching if str(p) in members}
+    for name, bundle in case.rules.bundles.items():
+        action |= {p: name for p in launching if str(p) in bundle}
     actions = list(dict.fromkeys(action[p] for p in launching))
     customers = sorted(case.scores["customer_id"].unique())
     chance = case.scores.set_index(["customer_id", "promotion_id"])["p_redeemed"]
     bar = {(c, p): _bar(case, c, p, action) for c in customers for p in launching}
-    pairs = []
-    for c in customers:
-        for k, a in enumerate(actions):
-            mine = [p for p in launching if action[p] == a]
-            if not any(bar[c, p] for p in mine):
-                pairs.append((-max(chance[c, p] for p in mine), k, c))
+    members = {a: [p for p in launching if action[p] == a] for a in actions}
+    pairs = [
+        (-max(chance[c, p] for p in members[a]), k, c)
+        for c in customers
+        for k, a in enumerate(actions)
+        if not any(bar[c, p] for p in members[a])
+    ]
     size = case.options["list_size"] or None
-    room = {
-        a: min(size or _usual(case, promotions, p) for p in launching if action[p] == a)
-        for a in actions
-    }
+    room = {a: min(size or _usual(case, promotions, p) for p in members[a]) for a in actions}
     got: dict[Any, str] = {}
     for _, k, c in sorted(pairs):
         if c not in got and room[actions[k]] > 0:
@@ -244,14 +238,12 @@ def _bar(case: Case, customer: Any, promotion: Any, action: dict[Any, str]) -> s
         for r in frames["exposures"].to_dict("records")
         if r["customer_id"] == customer and r["ts"] < AS_OF
     ]
-    owed = case.options["planned"]
-    if owed is not None:
-        done = {p for p, _, _ in contacts}
-        contacts += [
-            (r["promotion_id"], r["ts"], _channel(case, r["promotion_id"]))
-            for r in owed.to_dict("records")
-            if r["customer_id"] == customer and r["promotion_id"] not in done
-        ]
+    owed, done = case.options["planned"], {p for p, _, _ in contacts}
+    contacts += [
+        (r["promotion_id"], r["ts"], _channel(case, r["promotion_id"]))
+        for r in (() if owed is None else owed.to_dict("records"))
+        if r["customer_id"] == customer and r["promotion_id"] not in done
+    ]
     together = [p for p in case.launching if action[p] == action[promotion]]
     messages = sum(_channel(case, p) == channel for p in together)
     for limit in rules.limits:

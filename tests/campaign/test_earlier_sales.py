@@ -23,13 +23,13 @@ def shop(windows: np.ndarray):
         for i, window in enumerate(windows)
     ]
     events = pd.concat([*rows, rows[0].assign(amount=9e6, ts=NOW + DAY)]).assign(kind="purchase")
-    first = pd.DataFrame({"customer_id": [-1], "amount": 0.0, "kind": "purchase"})
-    return shop_of({"events": pd.concat([events, first.assign(ts=NOW - 56 * k * DAY)])})
+    first = events.head(1).assign(customer_id=-1, amount=0.0, ts=NOW - 56 * k * DAY)
+    return shop_of({"events": pd.concat([events, first])})
 
 
-def spent(k: int = 4, n: int = 400, seed: int = 0) -> np.ndarray:
-    rng = np.random.default_rng(seed)
-    return (rng.gamma(1.2, 150.0, n) * rng.gamma(9.0, 1 / 9, (k, n))).round(2)
+def spent(k=4):
+    rng = np.random.default_rng(0)
+    return (rng.gamma(1.2, 150.0, 400) * rng.gamma(9.0, 1 / 9, (k, 400))).round(2)
 
 
 def test_the_spread_and_what_earlier_sales_leave_of_it_by_hand_and_without_them() -> None:

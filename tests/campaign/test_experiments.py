@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,30 +9,23 @@ import pytest
 
 import promolab
 from promolab import UpliftModel
-from promolab.campaign.readout.experiment_choice import (
-    EFFECT_COLUMNS,
-    ExperimentChoice,
-    choose_experiment,
-    week_effects,
-)
+from promolab.campaign.readout.experiment_choice import choose_experiment, week_effects
 from promolab.effects.differences import not_identified
 from promolab.effects.identification import Refused
-from promolab.effects.targeting import GROUP_COLUMNS, group_rows, pooled, segments_of
-from promolab.language import speaking
+from promolab.effects.targeting import group_rows, pooled, segments_of
 from promolab.report.running.run_start import check_parameters
 from promolab.report.running.steps import find_notebooks, read_steps
 from promolab.weeks import Week
 from tests.refused import refused
-from tests.wording_lint import english_left
 
 WEEK = Week.parse("2024-W33")
 WORDS = {"arm": "mail", "outcomes": "spend, visits", "customer": "member"}
 DRAWN = {"propensity": "paper=0.25, app=0.25"}
 
 
-def trial_rows(strength: float, n: int = 3000, seed: int = 0) -> pd.DataFrame:
+def trial_rows(strength, n=3000):
     """Return an experiment: older members are changed more, and spend less anyway."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(0)
     rows = pd.DataFrame({"member": np.arange(n), "age": rng.uniform(20, 80, n)})
     rows["city"] = rng.choice(["Bath", "York"], n)
     rows["mail"] = rng.choice(["none", "paper", "app"], n, p=[0.5, 0.25, 0.25])
@@ -48,7 +40,7 @@ def shop():
     return promolab.load_shop("simulated", customers=1500, weeks=12)
 
 
-def fitted(choice: ExperimentChoice) -> UpliftModel:
+def fitted(choice):
     """Return the model of page 05."""
     return UpliftModel().fit(choice.experiment, also=choice.checks, refuse=False)
 
@@ -80,20 +72,13 @@ def strong(asked):
     return fitted(asked)
 
 
-def text(found) -> str:
-    """Return what a page shows of a result, figures aside."""
-    return f"{found.summary()} {found.to_table().text}"
-
-
 SECTIONS = ("average", "targeting", "calibration", "by_segment")
 
 
 def test_the_shops_own_decisions_come_first_and_page_one_says_it_without_jargon(choice, model):
-    assert choice.source == "decisions"
-    assert str(model.checks_.identification) == "randomised"
+    assert choice.source == "decisions" and str(model.checks_.identification) == "randomised"
     kinds = {"coupon", "full_reduction", "limited_time_discount", "recommendation"}
     assert set(model.treatments_) == kinds
-    assert "The outcome below is margin, in" in text(choice)
     assert "Qini" not in choice.allows(model) and "to target" in choice.allows(model)
 
 
@@ -102,11 +87,8 @@ def test_without_decisions_a_past_promotion_is_compared_and_called_adjusted(shop
     choice = choose_experiment(shop.with_tables(tables), shop.span()[1], horizon_days=27)
     assert choice.source == "contacted" and "no decisions drawn by chance" in choice.why
     assert choice.summary() == choice.why and choice.experiment.notes[0] in choice.why
-    with speaking("zh"):
-        assert english_left(choice.summary(), ["Simulated shop", choice.experiment.name]) == []
     found = fitted(choice)
     assert "adjusted, not randomised" in found.summary() and choice.allows(found) == ""
-    assert "Identified by the rule for promotions that ended" in text(found.checks_)
     # What that rule turns down, this page does not call an effect either.
     turned_down = replace(choice, similar=not_identified("nobody is alike", 200))
     refused = fitted(turned_down)
@@ -122,17 +104,14 @@ def test_without_anything_to_compare_it_is_said_what_is_missing(shop):
     choice = choose_experiment(bare, shop.span()[1])
     found, kept = fitted(choice), choice.figures(fitted(choice))
     assert "has no decisions" in kept["summary"] and "promotions and exposures" in kept["summary"]
-    assert kept["identification"] is None and json.dumps(kept) and text(choice)
+    assert kept["identification"] is None and json.dumps(kept)
     effects = week_effects(found, bare, None, choice.starting(bare, WEEK))
     told = [getattr(found, name)() for name in SECTIONS] + [effects]
     assert {one.summary() for one in told} == {"Not shown: there is nothing to compare."}
-    assert not effects and effects.to_frame().columns.tolist() == list(EFFECT_COLUMNS)
-    assert group_rows(found).columns.tolist() == list(GROUP_COLUMNS)
+    assert not effects and effects.to_frame().empty and group_rows(found).empty
     early = choose_experiment(shop, shop.promotions.ends_at.min().execute())
     assert early.experiment is None and "decisions cannot be used: " in early.summary()
     assert "Nothing can be compared: no promotion is over" in early.why
-    with speaking("zh"):
-        assert "没有可比较的对象" in early.summary()
     few = shop.exposures.filter(shop.exposures.customer_id < 60)
     undrawn = {"events": shop.events, "promotions": shop.promotions, "exposures": few}
     small = choose_experiment(shop.with_tables(undrawn), shop.span()[1])
@@ -160,7 +139,7 @@ def test_a_files_control_chances_and_covariates_are_read_and_what_does_not_fit_r
     found = fitted(choice)
     assert found.checks_.refused == ("sample ratio",)
     for name in SECTIONS:
-        assert text(getattr(found, name)()).startswith("Not shown: the checks above do not allow")
+        assert getattr(found, name)().summary().startswith("Not shown: the checks above do not")
     assert choice.figures(found)["identification"] == "not identified"
     with pytest.raises(Refused, match="The arms do not come as often"):
         UpliftModel().fit(choice.experiment)
@@ -169,11 +148,10 @@ def test_a_files_control_chances_and_covariates_are_read_and_what_does_not_fit_r
 def test_chances_may_be_numbers_and_a_result_is_no_covariate(shop, tmp_path):
     file = tmp_path / "mails.csv"
     trial_rows(2.0).rename(columns={"visits": "visits_after"}).to_csv(file, index=False)
-    stated: dict[str, Any] = WORDS | DRAWN | {"outcomes": "spend"}
+    stated = WORDS | DRAWN | {"outcomes": "spend"}
     found = fitted(choose_experiment(shop, None, str(file), stated))
     assert not found.average() and found.checks_.refused == ("covariates",)
-    assert "visits_after, which is named like something measured after it" in text(found.checks_)
-    stated["covariates"] = "['age', 'city']"  # as the refusal writes them
+    stated |= {"covariates": "['age', 'city']"}  # as the refusal writes them
     named = fitted(choose_experiment(shop, None, str(file), stated))
     assert str(named.checks_.identification) == "randomised"
     rows = trial_rows(2.0)
@@ -188,9 +166,8 @@ def test_chances_may_be_numbers_and_a_result_is_no_covariate(shop, tmp_path):
 
 def test_something_to_target_is_said_where_it_is_there_alone(asked, strong, shop):
     found = strong.targeting()
-    assert found.found and "There is something to target" in strong.summary()
+    assert found.found and found.difference.ci_low > 0
     assert found.arms.loc[found.arms["qini_low"] > 0, "arm"].tolist() == ["paper"]
-    assert found.difference.ci_low > 0 and "wastes money" in found.summary()
     assert abs(found.by_effect.qini - 0.5 * found.arms["qini"][1]) < 0.3
     # A file says nothing of the shop.
     assert asked.starting(shop, WEEK).empty and asked.allows(strong) == ""
@@ -199,12 +176,9 @@ def test_something_to_target_is_said_where_it_is_there_alone(asked, strong, shop
 def test_a_fold_is_predicted_by_those_before_and_what_is_shown_calibrated(
     strong, shop, model, asked, tmp_path
 ):
-    effects = strong.forward_.order
-    assert np.isnan(effects[strong.fold_ == 0]).all()
-    assert np.isfinite(effects[strong.fold_ > 0]).all()
-    together = pooled(strong)
-    assert (np.isfinite(together.effect) == (strong.fold_ > 0)).all()
-    assert (np.isfinite(together.drawn) == (strong.fold_ > 1)).all()
+    effects, together, fold = strong.forward_.order, pooled(strong), strong.fold_
+    for figures, first in ((effects, 1), (together.effect, 1), (together.drawn, 2)):
+        assert ((fold >= first) == np.isfinite(figures).T).all()
     # What the page finds is what decides whether anybody is told apart.
     assert strong.targeting().by_effect.estimate == strong.calibrated_.qini
     assert strong.calibrated_.told_apart == strong.targeting().found
@@ -219,12 +193,10 @@ def test_a_fold_is_predicted_by_those_before_and_what_is_shown_calibrated(
     assert asked.figures(strong)["calibrated"]["told_apart"] is True
     # Of heavy-tailed money differences are shown as far as they are sure, and that is said.
     assert not model.targeting().found and model.calibrated_.told_apart
-    assert "as much is shown as their uncertainty leaves" in model.summary()
-    # In a week in which nothing can be told apart everybody has the average, and it is said.
+    # Where nothing can be told apart everybody has the average.
     trial_rows(0.0).to_csv(tmp_path / "none.csv", index=False)
     alike = fitted(choose_experiment(shop, None, str(tmp_path / "none.csv"), WORDS))
     assert not alike.targeting().found and not alike.calibration()
-    assert "So everybody is given the average effect." in alike.summary()
     rows = week_effects(alike, shop, None, nothing).to_frame()
     assert rows.groupby("arm")["effect"].agg(np.ptp).tolist() == [0] * 2
     average = alike.average().rows.set_index("arm")["effect"]
@@ -248,7 +220,7 @@ def test_effects_of_what_starts_this_week_are_told_per_customer(shop, choice, mo
     rows = found.to_frame()
     assert len(rows) == 4 * rows["customer_id"].nunique()
     assert np.isfinite(rows[["effect", "ci_low", "ci_high"]].to_numpy()).all()
-    assert (rows["ci_low"] < rows["effect"]).all() and "Coupons W12" in text(found)
+    assert (rows["ci_low"] < rows["effect"]).all()
     past = week_effects(model, shop, starts, choice.starting(shop, WEEK).head(0)).to_frame()
     assert len(past) == 4 * choice.experiment.n and (past["decision"] >= 0).all()
     expected = {"RFM segment at the decision": 1, "predicted effect (out of fold)": 4}
@@ -257,9 +229,8 @@ def test_effects_of_what_starts_this_week_are_told_per_customer(shop, choice, mo
 
 def test_the_notebook_can_be_told_its_file(file, monkeypatch):
     steps = [s for s in read_steps(find_notebooks()) if s.stem == "05_uplift"]
-    assert {"arm", "propensity", "covariates", "customer", "outcomes"} <= set(steps[0].parameters)
     monkeypatch.chdir(file.parent)
-    given = {"experiment": file.name, "arm": "mail", "propensity": "0.5"}
-    found = check_parameters(steps, given)
+    given = {"experiment": file.name, "propensity": "0.5"}
+    found = check_parameters(steps, given | dict.fromkeys(("arm", "covariates", "outcomes"), "x"))
     assert (found["experiment"], found["propensity"]) == (str(file), 0.5)
     assert check_parameters(steps, {"experiment": "hillstrom"})["experiment"] == "hillstrom"

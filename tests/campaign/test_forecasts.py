@@ -46,20 +46,19 @@ def test_one_level_never_more_than_the_list_and_no_interval_without_past_promoti
     sure = expected_of(pd.Series([0.99] * 5), more)
     assert sure.value == sure.ci_high == 5.0
     assert expected_of(chances.sample(frac=1, random_state=1), RATIOS) == found
-    nobody = expected_of(chances.head(0), RATIOS)
-    assert nobody.value == nobody.ci_high == 0.0
+    assert expected_of(chances.head(0), RATIOS).ends == (0.0, 0.0, 0.0)
     found = expected_of(pd.Series([0.5, 0.5]), PastRatios.of(None))
     assert found.value == 1.0 and math.isnan(found.ci_low) and found.n == 0
 
 
-def made(counts: list[int], expected: list[float] | None = None):
+def made(counts):
     """Return a backtest of promotions two weeks long, one every three weeks, and its pairs."""
     starts = [START + 3 * i * WEEK for i in range(len(counts))]
     ids = [f"p{i}" for i in range(len(counts))]
     table = pd.DataFrame({"promotion_id": ids, "starts_at": starts, "n": 400, "positives": counts})
-    table["expected"] = [30.0] * len(counts) if expected is None else expected
-    pairs = pd.DataFrame({"promotion_id": ids, "starts_at": starts})
-    pairs["ends_at"] = [start + 2 * WEEK for start in starts]
+    pairs = table[["promotion_id", "starts_at"]]
+    pairs = pairs.assign(ends_at=[start + 2 * WEEK for start in starts])
+    table["expected"] = 30.0
     empty = pd.DataFrame(columns=["customer_id", *pairs.columns, "label_complete", "redeemed"])
     return replace(run_backtest(empty), by_promotion=table), pairs
 
@@ -67,7 +66,7 @@ def made(counts: list[int], expected: list[float] | None = None):
 def test_each_is_forecast_from_those_over_before_it_and_ahead_from_fewer() -> None:
     backtest, pairs = made([20, 35, 28, 40, 90, 31])
     table = roll_outlook(backtest, pairs).frame
-    assert table["known"].tolist() == [0, 1, 2, 3, 4, 5]
+    assert table["known"].tolist() == [*range(6)]
     assert table["inside"].isna().tolist() == [True] * 3 + [False] * 3
     known = response_ratios(backtest.by_promotion.head(4))
     expected = expected_responses(30.0, known, PREDICTION_LEVEL)
@@ -79,8 +78,7 @@ def test_each_is_forecast_from_those_over_before_it_and_ahead_from_fewer() -> No
     pd.testing.assert_frame_equal(again[columns].head(5), table[columns].head(5))
     ahead = pairs.assign(as_of=pairs["starts_at"] - 2 * WEEK)
     assert roll_outlook(backtest, ahead).frame["known"].tolist() == [0, 0, 1, 2, 3, 4]
-    nothing, pairs = made([])
-    assert roll_outlook(nothing, pairs).frame.empty
+    assert roll_outlook(*made([])).frame.empty
 
 
 def test_share_bias_and_figure_and_what_the_first_page_reads_back(tmp_path) -> None:
@@ -92,14 +90,11 @@ def test_share_bias_and_figure_and_what_the_first_page_reads_back(tmp_path) -> N
     assert share.ci_low < share.value < share.ci_high
     assert found.bias == pytest.approx(found.frame.tail(3)["expected"].sum() / 371)
     assert found.to_dict()["bias"] == found.bias and found.to_dict()["level"] == 0.9
-    assert "Coupons p5</td>" in found.to_table().text and ">p5<" not in found.to_table().text
     run = open_run(tmp_path, week="2017-W20")
     run.write_table("outlook_coverage", found.frame, by=["starts_at", "promotion_id"])
     again = OutlookCoverage.read(run, shop_of({"promotions": pairs.assign(kind="coupon")}))
     assert again.kinds == ("coupon",) and dict(again.names) == names
-    block = again.block().text
-    assert "Of 3 past promotions" in block and "together 371 did where" in block
-    assert block.count("<tr") == 4 and ">outside<" in block
+    assert "Of 3 past promotions" in again.block().text
 
 
 def test_starts_are_days_of_the_shop_and_without_forecasts_it_says_so() -> None:

@@ -34,9 +34,9 @@ def week():
 def said(week):
     shop, decisions, chances, worth, ts, _ = week
     got = decisions[decisions["action"] != "none"].rename(columns={"action": "promotion_id"})
-    named = {"as_of": ts, "week": "2024-W39", "segments": segments_of(decisions)}
     ratios = past_ratios([18, 40, 21, 33, 20], [20.0, 30, 25, 30, 25])
-    named |= {"response": got.assign(p_redeemed=0.1), "ratios": ratios}
+    named = {"response": got.assign(p_redeemed=0.1), "ratios": ratios, "as_of": ts}
+    named |= {"week": "2024-W39", "segments": segments_of(decisions)}
     return forecast_week(shop, decisions, chances, worth, **named)
 
 
@@ -44,11 +44,12 @@ def test_rows_add_up_rates_are_of_those_contacted_and_the_readout_is_less_sure(s
     check_sums(said, rel=0.02)
     assert (said["ci_low"] <= said["value"]).all() and (said["value"] <= said["ci_high"]).all()
     known = said[said["readout_low"].notna()]
-    assert (known["readout_low"] < known["ci_low"]).all()
-    assert (known["readout_high"] > known["ci_high"]).all()
+    wider = (known["readout_low"] < known["ci_low"]) & (known["ci_high"] < known["readout_high"])
+    assert len(known) and wider.all()
     keys = ["promotion_id", "segment"]
-    counts = said[said["measure"] == "redemptions"].set_index(keys)
-    rates = said[said["measure"] == "response_rate"].set_index(keys)
+    counts, rates = (
+        said[said["measure"] == name].set_index(keys) for name in ("redemptions", "response_rate")
+    )
     assert np.allclose(rates["value"], counts["value"] / counts["n"])
 
 
