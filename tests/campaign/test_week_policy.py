@@ -107,7 +107,7 @@ def test_every_open_action_keeps_its_least_chance_once_holdouts_are_drawn(made, 
 
 @pytest.mark.parametrize("policy", ["ucb", "ts"])
 def test_the_budget_may_go_by_what_is_little_known(made, paying, of_60, policy):
-    found = chosen(made, budget=60.0, policy=policy)
+    found = week_policy(*made, budget=60.0, policy=policy)
     rows, greedy = found.to_frame(), of_60.to_frame()
     assert found.answer.spend <= 60.0 and (rows["propensity"] != greedy["propensity"]).any()
     assert np.allclose(rows.groupby("customer_id")["propensity"].sum(), 1)
