@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
-from tests.loop.monitoring.test_champions import week_of
 
 from promolab.folder import write_json
 from promolab.language import speaking
 from promolab.loop.monitoring import policy_weeks, weeks_by_policy
 from promolab.loop.promises import ComparedForecasts
+from tests.loop.monitoring.test_drift import week_of
 from tests.made_up import shop_of
 
 
