@@ -35,19 +35,11 @@ def test_it_is_the_average_prediction(kind: str) -> None:
     expected = model.probability(X.assign(city="b")).mean()
     assert city.frame["probability"].iloc[1] == pytest.approx(expected, abs=1e-10)
     assert city.frame["value"].iloc[city.low] == "b"
-
-
-def test_calibration_and_several_outcomes_are_followed() -> None:
-    X, y, customer = data()
-    platt = ResponseModel(calibration="platt").fit(X, y, cluster=customer)
-    both = ResponseModel("tree").fit(X, pd.DataFrame({"click": y, "purchase": 1 - y}))
-    at_one = X.assign(orders=1.0)
-    for model, outcome, p in (
-        (platt, None, platt.probability(at_one)),
-        (both, "purchase", both.probability(at_one)["purchase"]),
-    ):
-        found = partial_dependence(model, X, "orders", grid=[1], outcome=outcome)
-        assert found.frame["probability"].iloc[0] == pytest.approx(p.mean())
+    both = ResponseModel(kind, calibration="platt")
+    both = both.fit(X, pd.DataFrame({"click": y, "purchase": 1 - y}), cluster=customer)
+    found = partial_dependence(both, X, "orders", grid=[1], outcome="purchase")
+    expected = both.probability(X.assign(orders=1.0))["purchase"].mean()
+    assert found.frame["probability"].iloc[0] == pytest.approx(expected)
 
 
 def test_the_interval_covers_the_average_over_other_customers() -> None:
@@ -75,11 +67,7 @@ def test_words_and_figures_and_what_cannot_be_is_said() -> None:
     found = partial_dependence(model, X, "orders", customer)
     assert found.change.ci_low > 0
     assert found.summary().startswith("P(response) goes from")
-    ax = found.plot()
-    assert ax.get_xlabel() == "orders" and len(ax.get_xticks(minor=True)) > 3
-    assert "missing (12 %)" in ax.texts[-1].get_text().replace("\n", " ")
-    city = partial_dependence(model, X, "city", customer)
-    assert [t.get_text() for t in city.plot().get_yticklabels()][-1] == "b"
+    assert "missing (12 %)" in found.plot().texts[-1].get_text().replace("\n", " ")
     for message, rows, feature, grid in [
         ("does not read 'amount'; it reads city, orders", X, "amount", [1]),
         ("did you mean 'orders'", X, "order", [1]),

@@ -91,9 +91,8 @@ def test_without_a_background_and_of_one_of_several_outcomes() -> None:
     X, y = data()
     group = np.arange(len(X)) % 7
     platt = ResponseModel(calibration="platt").fit(X, y, group=group)
-    adds_up(shapley_parts(platt, X, None), platt.logit(X))
-    parts = shapley_parts(platt, X.iloc[:3], X.iloc[:10], permutations=6)
-    adds_up(parts, platt.logit(X.iloc[:3]))
+    for rows, background in ((X, None), (X.iloc[:3], X.iloc[:10])):
+        adds_up(shapley_parts(platt, rows, background, permutations=6), platt.logit(rows))
     both = pd.DataFrame({"click": y, "purchase": (X["amount"] > 0.5).astype(int)})
     model = ResponseModel("tree").fit(X, both)
     parts = shapley_parts(model, X.iloc[:4], X.iloc[:9], outcome="purchase")
@@ -101,12 +100,9 @@ def test_without_a_background_and_of_one_of_several_outcomes() -> None:
     pd.testing.assert_frame_equal(model.explain(X.iloc[:4], X.iloc[:9], "purchase"), parts)
     linear = ResponseModel().fit(X, both)
     adds_up(linear.explain(X, outcome="purchase"), linear.logit(X)["purchase"])
-    for message, of, background, more in [
-        ("give background=", ResponseModel("tree").fit(X, y), None, {}),
-        ("give outcome=", model, X, {}),
-        ("purchase", model, X, {"outcome": "purchas"}),
-    ]:
-        refused(message, shapley_parts, of, X, background, **more)
+    refused("give background=", shapley_parts, model, X, None, outcome="purchase")
+    refused("give outcome=", shapley_parts, model, X, X)
+    refused("purchase", shapley_parts, model, X, X, outcome="purchas")
 
 
 def test_one_row_as_a_table_a_sentence_and_a_figure(monkeypatch) -> None:

@@ -36,9 +36,7 @@ def pairs_of(n: int = 2400, promotions: int = 8, seed: int = 0) -> pd.DataFrame:
 FEATURES = ["strong", "weak", "noise", "city", "length"]
 
 
-def test_what_matters_is_found_by_shuffles_within_promotions(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_what_matters_is_found_by_shuffles_within_promotions(monkeypatch) -> None:
     pairs = pairs_of()
     found = importance_out_of_time(pairs, columns=FEATURES)
     monkeypatch.setattr("promolab.compare.selection.MOST_ROWS", found.n // 2)
@@ -57,10 +55,8 @@ def test_what_matters_is_found_by_shuffles_within_promotions(
     X = pairs[["strong"]].assign(which=pairs["length"] + 1e-9 * pairs["noise"])
     model = ResponseModel().fit(X, pairs["redeemed"])
     told = (model, X, pairs["redeemed"], pairs["customer_id"])
-    whole, again, plain = (
-        permutation_importance(*told, group=group)
-        for group in (pairs["promotion_id"], pairs["promotion_id"], None)
-    )
+    groups = (pairs["promotion_id"], pairs["promotion_id"], None)
+    whole, again, plain = (permutation_importance(*told, group=group) for group in groups)
     assert whole.whole.value == pytest.approx(roc(pairs["redeemed"], model.probability(X)).auc)
     assert whole.whole.ci_low < whole.whole.value < whole.whole.ci_high
     pd.testing.assert_frame_equal(whole.frame, again.frame)

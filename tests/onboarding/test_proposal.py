@@ -8,10 +8,8 @@ from typing import Any
 
 import duckdb
 import pandas as pd
-import pytest
 
 import promolab
-from promolab.errors import DataError
 from promolab.onboarding.proposed import Proposal, propose, write_proposal
 from promolab.sources.mapping import read_mapping
 from tests.refused import refused, spoilt
@@ -159,33 +157,34 @@ def test_a_clickstream_in_seconds(tmp_path):
     assert shop.products.count().execute() == 6
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("database") / "sales.duckdb"
-    with duckdb.connect(str(path)) as con:
-        for statement in (
-            "orders AS SELECT i AS order_id, 1 + i % 9 AS customer_id, TIMESTAMP '2024-01-01' "
-            "+ INTERVAL (i) HOUR AS order_date, if(i % 10 = 0, 'cancelled', 'delivered') AS "
-            "status, 2.5 AS total FROM range(100) t(i)",
-            "order_items AS SELECT i AS order_id, i % 3 AS product_id, 1 AS quantity "
-            "FROM range(100) t(i)",
-            "items AS SELECT i AS product_id, 'c' || i AS category_name FROM range(3) t(i)",
-            "campaigns AS SELECT i AS campaign_id, DATE '2024-01-02' AS start_date, "
-            "DATE '2024-01-09' AS end_date, 'voucher' AS campaign_type FROM range(2) t(i)",
-            "mailings AS SELECT 1 AS campaign_id, i AS customer_id, TIMESTAMP '2024-01-02' AS "
-            "sent_at FROM range(1, 6) t(i)",
-            "redemptions AS SELECT 1 AS campaign_id, 2 AS customer_id, TIMESTAMP '2024-01-03' "
-            "AS redeemed_at",
-            "users AS SELECT i AS user_id, 'n' || i AS first_name FROM range(1, 10) t(i)",
-            "pageviews AS SELECT 1 + i % 9 AS user_id, TIMESTAMP '2024-01-01' AS viewed_time "
-            "FROM range(50) t(i)",
-            "misc AS SELECT 1 AS x",
-        ):
+DATABASE = (
+    "orders AS SELECT i AS order_id, 1 + i % 9 AS customer_id, TIMESTAMP '2024-01-01' "
+    "+ INTERVAL (i) HOUR AS order_date, if(i % 10 = 0, 'cancelled', 'delivered') AS "
+    "status, 2.5 AS total FROM range(100) t(i)",
+    "order_items AS SELECT i AS order_id, i % 3 AS product_id, 1 AS quantity FROM range(100) t(i)",
+    "items AS SELECT i AS product_id, 'c' || i AS category_name FROM range(3) t(i)",
+    "campaigns AS SELECT i AS campaign_id, DATE '2024-01-02' AS start_date, "
+    "DATE '2024-01-09' AS end_date, 'voucher' AS campaign_type FROM range(2) t(i)",
+    "mailings AS SELECT 1 AS campaign_id, i AS customer_id, TIMESTAMP '2024-01-02' AS sent_at "
+    "FROM range(1, 6) t(i)",
+    "redemptions AS SELECT 1 AS campaign_id, 2 AS customer_id, TIMESTAMP '2024-01-03' "
+    "AS redeemed_at",
+    "users AS SELECT i AS user_id, 'n' || i AS first_name FROM range(1, 10) t(i)",
+    "pageviews AS SELECT 1 + i % 9 AS user_id, TIMESTAMP '2024-01-01' AS viewed_time "
+    "FROM range(50) t(i)",
+    "misc AS SELECT 1 AS x",
+)
+
+
+def test_a_database_with_tables_of_all_sorts_and_its_address(tmp_path):
+    database = tmp_path / "sales.duckdb"
+    with duckdb.connect(str(database)) as con:
+        for statement in DATABASE:
             con.execute(f"CREATE TABLE {statement}")
-    return path
-
-
-def test_a_database_with_tables_of_all_sorts(database, tmp_path):
+    proposal = propose(f"duckdb://{database}")
+    assert proposal.toml is None and "--shop shop.toml" in proposal.next_step()
+    refused("say where: --out FILE", write_proposal, proposal)
+    refused("cannot be written", write_proposal, proposal, database / "no" / "shop.toml")
     proposal = propose(database)
     content = said(proposal)
     assert [part["table"] for part in content["events"]] == ["orders", "pageviews"]
@@ -202,13 +201,6 @@ def test_a_database_with_tables_of_all_sorts(database, tmp_path):
     assert by_kind(shop) == {"purchase": (100, 250.0), "view": (50, 0)}
     assert shop.events.filter(shop.events.order_status == "cancelled").count().execute() == 10
     assert shop.lacks("response models") is None
-
-
-def test_an_address_is_a_source_as_well(database):
-    proposal = propose(f"duckdb://{database}")
-    assert proposal.toml is None and "--shop shop.toml" in proposal.next_step()
-    refused("say where: --out FILE", write_proposal, proposal)
-    refused("cannot be written", write_proposal, proposal, database / "no" / "shop.toml")
 
 
 def test_a_warehouse_is_asked_as_well(postgres, tmp_path):
@@ -296,13 +288,18 @@ def test_a_purchase_is_not_counted_twice(tmp_path):
     assert shop.events.ts.min().execute() == datetime(2023, 12, 31, 15)
 
 
-def test_nothing_that_looks_like_events(tmp_path):
+def test_nothing_that_looks_like_events_and_an_archive_are_refused(tmp_path):
     write(tmp_path, "weather.csv", ["day,rain", "2024-01-01,3"])
     write(tmp_path, "orders.csv", ["order_id,total", "1,3"])
-    with pytest.raises(DataError, match=r"nothing here looks like events: .*weather\.csv") as error:
-        propose(tmp_path)
-    assert "orders.csv lacks a customer and a time that can be read" in str(error.value)
+    said = spoilt(r"nothing here looks like events: .*weather\.csv", propose, tmp_path)
+    assert "orders.csv lacks a customer and a time that can be read" in said
     refused("there is no file or folder", propose, tmp_path / "nowhere")
+    archive = tmp_path / "archives" / "sales.zip"
+    archive.parent.mkdir()
+    archive.write_bytes(b"PK")
+    for open_it in (propose, promolab.load_shop):
+        for source in (archive, archive.parent):
+            spoilt("unzip it", open_it, source)
 
 
 SALES = [
@@ -356,13 +353,6 @@ def test_ids_that_match_without_their_zeros_or_nowhere_are_seen_before_and_after
             assert "unknown_customer" not in found
         else:
             assert told in found["unknown_customer"]
-
-
-@pytest.mark.parametrize("open_it", [propose, promolab.load_shop])
-def test_a_zip_is_named_not_taken_for_a_database(tmp_path, open_it):
-    (tmp_path / "sales.zip").write_bytes(b"PK")
-    for source in (tmp_path, tmp_path / "sales.zip"):
-        spoilt("unzip it", open_it, source)
 
 
 def test_where_numbers_are_written_in_two_ways_each_column_says_its_own(tmp_path):

@@ -54,8 +54,7 @@ def test_weeks_are_those_of_plain_pandas(events, shop) -> None:
     change = found.at("sales") / found.at("sales", YEAR) - 1
     assert found.change("sales", YEAR) == pytest.approx(change)
     four = [sum(found.at("sales", k) for k in range(at, at + 4)) for at in (0, 4, YEAR)]
-    more = [abs(four[0] / other - 1) for other in four[1:]]
-    words = [f"{share:.0%}".replace("%", " %") for share in more]
+    words = [f"{abs(four[0] / other - 1):.0%}".replace("%", " %") for other in four[1:]]
     assert all(part in found.trend_sentence() for part in words)
     assert found.weeks["ago"].is_monotonic_increasing and found.at("sales", 0) > 0
     # A week that the data cover in part is none.
@@ -77,9 +76,6 @@ def test_sales_per_order_and_repeat_rate_have_their_intervals(events, shop) -> N
     half = (found.basket.ci_high - found.basket.ci_low) / 2
     assert half == pytest.approx(1.96 * error, rel=0.1)
     assert found.repeat_rate.n == found.at("customers")
-    text = found.summary()
-    assert "EUR" in text and "on the week before" in text and "a year before" in text
-    assert found.plot().get_ylabel() == "sales, EUR"
 
 
 def test_a_later_row_changes_no_week(events, shop) -> None:
@@ -127,7 +123,6 @@ def test_new_customers_that_come_back_are_a_sentence() -> None:
     shop = shop_of({"events": pd.concat([old, new, again]).assign(kind="purchase")})
     found = monthly_cohorts(shop, datetime(2021, 3, 1))
     assert "Of 80 new customers of January 2021, 25 % [17, 35] ordered again" in found.summary()
-    found.plot()
     nothing = monthly_cohorts(shop, datetime(2020, 12, 2))
     assert "cannot be told yet" in nothing.summary()
     refused("nothing to draw: No month", nothing.plot)
@@ -144,8 +139,7 @@ def test_thirteen_weeks_with_margin_and_the_calendars_events(events, shop) -> No
     assert [round(bar.get_height(), 6) for bar in bars_of(drawn)] == [
         round(found.at("sales", ago), 6) for ago in range(12, -1, -1)
     ]
-    assert [t.get_text() for t in drawn.texts if t.get_text() == "11.11"] == ["11.11"]
-    assert "13 weeks sold" in found.quarter_sentence()
+    assert [t.get_text() for t in drawn.texts].count("11.11") == 1
     dashes = drawn.lines[1].get_ydata()
     assert dashes.tolist() == pytest.approx([found.at("sales", 64 - k) for k in range(13)])
     assumed = weekly_sales(shop, NOW.to_pydatetime())
@@ -161,5 +155,3 @@ def test_events_are_counted_by_local_day(small_shop) -> None:
     assert (overview.first.date(), overview.last.date()) == (local.min(), local.max())
     assert overview.missing == (local.max() - local.min()).days + 1 - local.nunique()
     assert f"{len(rows):,} events" in overview.summary()
-    (legend,) = overview.plot().get_figure(root=True).legends  # below, where it hides no line
-    assert {text.get_text() for text in legend.get_texts()} - {"kind"}

@@ -30,8 +30,7 @@ def model(rows: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return fitted.save(tmp_path_factory.mktemp("model") / "model.safetensors")
 
 
-@pytest.mark.parametrize("form", ["csv", "parquet"])
-@pytest.mark.parametrize("batch", [1, 333, 5_000])
+@pytest.mark.parametrize(("form", "batch"), [("csv", 333), ("parquet", 1), ("parquet", 5_000)])
 def test_scores_are_the_models_own(rows, model, tmp_path, form, batch):
     part = rows.head(40) if batch == 1 else rows
     data, out = tmp_path / f"rows.{form}", tmp_path / f"scores.{form}"
@@ -45,19 +44,16 @@ def test_scores_are_the_models_own(rows, model, tmp_path, form, batch):
     assert done.n == len(part) and done.expected["response"] == pytest.approx(expected.sum())
 
 
-@pytest.mark.parametrize("form", ["csv", "parquet"])
-def test_a_missing_id_changes_no_other(model: Path, tmp_path: Path, form: str) -> None:
+def test_a_missing_id_changes_no_other(model: Path, tmp_path: Path) -> None:
     ids = [2**53 + 1, None, 3, 4]  # the first is none that a float can hold
     columns = {"customer_id": ids, "amount": [1.0] * 4, "orders": [2] * 4, "city": ["Oslo"] * 4}
-    columns["member"] = [True] * 4
-    pq.write_table(pa.table(columns), tmp_path / "rows.parquet")
-    out = tmp_path / f"scores.{form}"
-    score_file(model, tmp_path / "rows.parquet", out, batch=3)
-    if form == "parquet":
-        assert pq.read_table(out)["customer_id"].to_pylist() == ids
-    else:
-        said = [line.split(",")[0] for line in out.read_text().splitlines()]
-        assert said == ["customer_id", "9007199254740993", "", "3", "4"]
+    data, parquet, csv = (tmp_path / f"{name}" for name in ("rows.parquet", "a.parquet", "a.csv"))
+    pq.write_table(pa.table(columns | {"member": [True] * 4}), data)
+    for out in (parquet, csv):
+        score_file(model, data, out, batch=3)
+    assert pq.read_table(parquet)["customer_id"].to_pylist() == ids
+    said = [line.split(",")[0] for line in csv.read_text().splitlines()]
+    assert said == ["customer_id", "9007199254740993", "", "3", "4"]
 
 
 def test_several_outcomes_get_a_column_each_and_rows_without_id_a_number(rows, tmp_path, model):

@@ -9,13 +9,12 @@ from sklearn.metrics import log_loss
 
 from promolab.model.learners import Mlp
 from promolab.model.learners.neural import Multitask
-from promolab.model.neural.networks import encoded, layers
 from promolab.model.response import ResponseModel
-from promolab.scoring.shrinking import _Check, _cut, shrink
+from promolab.scoring.shrinking import _Check, shrink
 from tests.refused import refused
 
 
-def data(n: int = 2000, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+def data(n: int = 1200, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     X = pd.DataFrame(rng.normal(size=(n, 4)), columns=list("abcd"))
     logit = X["a"] + np.abs(X["b"]) - 1
@@ -65,25 +64,10 @@ def test_a_pruned_network_is_smaller_and_near_enough_and_says_so(network, tmp_pa
     assert result.times_faster > 0
 
 
-def test_units_that_never_differ_cost_nothing(network: ResponseModel) -> None:
-    X, _, _ = data(500)
-    learner = network_in(network)
-    matrix, copy = encoded(learner.encoder, X), type(learner)(learner.options)
-    weights, biases = ([p.copy() for p in parts] for parts in (learner.weights, learner.biases))
-    weights[0][:, :16], biases[0][:16] = 0, 1.5  # half of either layer is constant
-    weights[1][:, 8:], biases[1][8:] = 0, 0.5
-    copy.encoder, copy.weights, copy.biases = learner.encoder, weights, biases
-    smaller, shifted = _cut(copy, matrix, 0.5)
-    assert smaller[0].shape == (4, 16) and smaller[1].shape == (16, 8)
-    # What the constant units added stands in the biases of the next layer.
-    found, expected = layers(matrix, smaller, shifted), layers(matrix, weights, biases)
-    np.testing.assert_allclose(found, expected, atol=1e-4)
-
-
 def test_several_outcomes_are_pruned_together() -> None:
-    X, y, who = data(1000)
+    X, y, who = data(800)
     both = pd.DataFrame({"click": y, "purchase": np.where(X["c"] > 0, y, 0)})
-    both.loc[:300, "purchase"] = np.nan
+    both.loc[:200, "purchase"] = np.nan
     options = {"hidden": (16, 8), "epochs": 6, "device": "cpu"}
     model = ResponseModel("multitask", **options).fit(X, both, cluster=who)
     result = shrink(model, X, both, cluster=who, most_loss=0.05)
@@ -96,7 +80,7 @@ def test_several_outcomes_are_pruned_together() -> None:
 
 
 def test_a_forest_becomes_a_network(forest: ResponseModel, tmp_path: Path) -> None:
-    X, y, who = data(1500, seed=1)
+    X, y, who = data(1000, seed=1)
     result = shrink(forest, X, y, cluster=who, most_loss=0.03)
     assert result.met and result.model.kind == "mlp" and result.times_smaller > 10
     loaded = ResponseModel.load(result.model.save(tmp_path / "small"))
