@@ -14,6 +14,7 @@ from promolab.effects.checks import arm_contrast, check_experiment, check_overla
 from promolab.effects.identification import Refused
 from promolab.metrics.leakage import auc_alone, r_squared_alone
 from promolab.wording import p_value
+from tests.draws import bounds, draws
 from tests.effects.made_up import assign, frame, of, targeted_chances, trial
 from tests.refused import refused
 
@@ -39,6 +40,18 @@ def test_checks_refuse_sound_experiments_as_seldom_as_they_say():
     # Of two arms the smaller p is doubled: at most as small as a uniform one.
     low = (np.array(p) < 0.1).mean(axis=0)
     assert (low >= 0.01).all() and (low < 0.2).all(), dict(zip(names, low, strict=True))
+
+
+def test_many_covariates_of_few_customers_are_refused_as_seldom():
+    p = []
+    for seed in range(draws(100)):
+        rng = np.random.default_rng(seed)
+        rows = pd.DataFrame(rng.normal(size=(240, 41))).add_prefix("x")
+        rows = rows.rename(columns={"x40": "y"}).assign(customer_id=range(240))
+        rows["arm"] = rng.choice(["none", "coupon"], 240)
+        experiment = of(rows, *(f"x{j}" for j in range(40)), propensity=0.5)
+        p.append(verdict(check_experiment(experiment), "balance").p_value)
+    assert np.mean(np.array(p) < 0.1) <= bounds(0.1, len(p))[1]  # chi-squared: 0.4
 
 
 def test_arms_that_do_not_come_as_often_as_stated_are_refused_by_pearsons_test():
