@@ -21,6 +21,7 @@ SETTINGS = {
     "apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
 }
 KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+EVERY_CASE = "PROMOLAB_EVERY_CASE"
 WAIT = 120_000  # milliseconds; a clock for busy machines
 
 
@@ -140,16 +141,12 @@ class LabPage:
 
     def tab_to(self, control: Any, most: int = 80) -> None:
         """Go to a control by keys alone, from the top of its notebook's cell."""
-        cell = control.locator("xpath=ancestor::*[contains(@class, 'jp-CodeCell')]")
-        places = self.page.locator(".jp-CodeCell")
-        here = places.locator("xpath=.").evaluate_all(
-            "(all, one) => all.indexOf(one)", cell.element_handle()
+        many, here = control.evaluate(
+            "one => (all => [all.length, all.indexOf(one.closest('.jp-CodeCell'))])"
+            "([...document.querySelectorAll('.jp-CodeCell')])"
         )
-        self.page.keyboard.press("Escape")
-        for _ in range(places.count()):
-            self.page.keyboard.press("ArrowUp")
-        for _ in range(here):
-            self.page.keyboard.press("ArrowDown")
+        for key in ("Escape", *["ArrowUp"] * many, *["ArrowDown"] * here):
+            self.page.keyboard.press(key)
         self.tab_on_to(control, most)
 
     def tab_on_to(self, control: Any, most: int = 80) -> None:
@@ -169,7 +166,7 @@ class LabPage:
         before = ""
         while before != (now := self.figures(explorer)):
             before = now
-            self.page.wait_for_timeout(300)
+            self.page.wait_for_timeout(150)
         return now
 
     def until_changed(self, explorer: Any, before: str) -> str:

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from tests.browser.lab import EVERY_CASE
 from tests.report.test_small_shop import PAGES as WEEK
 
 axe = pytest.importorskip(
     "axe_playwright_python.base", reason="the extra test is not installed: there is no axe-core"
 )
 SCREEN, PHONE = (1280, 900), (400, 800)
-SCHEMES = ("light", "dark")
 STEPS = WEEK[1:]
 CHINESE = ["index in Chinese", "weeks in Chinese", "a shop without promotions in Chinese"]
 PAGES = [*WEEK, "weeks", *CHINESE]
@@ -74,15 +74,13 @@ def reader(chromium: Any, files: dict[str, Path]) -> Iterator[Reader]:
     made.context.close()
 
 
-LOOKS = [(SCREEN, "light"), (PHONE, "dark")]
-EVERY = [(page, size, scheme) for page in PAGES for size in (SCREEN, PHONE) for scheme in SCHEMES]
+LOOKS = [(size, scheme) for size in (SCREEN, PHONE) for scheme in ("light", "dark")]
 # Each page is looked at once here; `make bench` looks at all of them in every width and theme.
-SOME = [(page, *LOOKS[number % 2]) for number, page in enumerate(PAGES)]
+EVERY = bool(os.environ.get(EVERY_CASE))
+CASES = [(p, *look) for n, p in enumerate(PAGES) for look in (LOOKS if EVERY else [LOOKS[n % 4]])]
 
 
-@pytest.mark.parametrize(
-    ("name", "size", "scheme"), EVERY if os.environ.get("PROMOLAB_EVERY_CASE") else SOME
-)
+@pytest.mark.parametrize(("name", "size", "scheme"), CASES)
 def test_axe_finds_no_serious_fault(reader, name, size, scheme):
     page = reader.opened(name, size)
     asked = {url for url in reader.asked if not url.startswith("data:")}
@@ -98,31 +96,30 @@ def test_axe_finds_no_serious_fault(reader, name, size, scheme):
     assert all(place == 0 and role == "region" and label for place, role, label in scrolling)
 
 
-def column(page: Any, table: Any, place: int) -> list[str]:
-    cells: list[str] = table.locator(f"tbody tr td:nth-child({place})").all_inner_texts()
-    return cells
-
-
 def test_a_table_is_sorted_by_keys_as_figures_not_as_words(reader: Reader) -> None:
     page = reader.opened("index")
     table = page.locator("table", has_text="next test")
-    given = column(page, table, 2)
+
+    def column(place: int) -> list[str]:
+        return list(table.locator(f"tbody tr td:nth-child({place})").all_inner_texts())
+
+    given = column(2)
     figures = sorted(int(text.replace(",", "")) for text in given)
     heading = table.locator("th:nth-child(2)")
     heading.locator("button").focus()
     page.keyboard.press("Enter")
     assert heading.get_attribute("aria-sort") == "ascending"
-    assert column(page, table, 2) == [f"{figure:,}" for figure in figures]
+    assert column(2) == [f"{figure:,}" for figure in figures]
     page.keyboard.press("Space")
     assert heading.get_attribute("aria-sort") == "descending"
-    assert column(page, table, 2) == [f"{figure:,}" for figure in reversed(figures)]
+    assert column(2) == [f"{figure:,}" for figure in reversed(figures)]
     page.keyboard.press("Enter")
-    assert heading.get_attribute("aria-sort") is None and column(page, table, 2) == given
+    assert heading.get_attribute("aria-sort") is None and column(2) == given
     # What is missing comes last, whichever way.
     table.locator("th:nth-child(3) button").focus()
     for _ in range(2):
         page.keyboard.press("Enter")
-        assert column(page, table, 3)[-1] == "–"
+        assert column(3)[-1] == "–"
 
 
 def test_a_long_table_is_filtered_by_keys_and_a_short_one_has_no_filter(reader: Reader) -> None:

@@ -142,18 +142,9 @@ def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Warm
 def warm_kernels(monkeypatch, warm):
     """Let reports take their kernels from that process, however few steps they have."""
 
-    class Shared:
-        def __init__(self, *_: Any) -> None:
-            pass
-
-        def fork(self, *asked: Any) -> Any:
-            return warm().fork(*asked)
-
-        def close(self) -> None:
-            """Leave it to those that come after."""
-
+    shared = SimpleNamespace(fork=lambda *asked: warm().fork(*asked), close=lambda: None)
     monkeypatch.setattr("promolab.report.running.execute.WORTH_WARMING", 1)
-    monkeypatch.setattr("promolab.report.running.execute.WarmProcess", Shared)
+    monkeypatch.setattr("promolab.report.running.execute.WarmProcess", lambda *_: shared)
 
 
 def ended(pid: int, within: float = 10.0) -> bool:

@@ -87,16 +87,13 @@ class MadeShop:
 
     @property
     def source(self) -> Path:
-        """Return the folder of the shop's tables."""
         return self.root / "shop"
 
     @property
     def out(self) -> Path:
-        """Return the reports folder."""
         return self.root / self.reports
 
     def write(self) -> None:
-        """Write the shop as it is now."""
         self._cut = {}
         self.source.mkdir(parents=True, exist_ok=True)
         for name, frame in self.frames.items():
@@ -104,7 +101,6 @@ class MadeShop:
         self.write_settings()
 
     def write_settings(self) -> None:
-        """Write the shop.toml as it is now."""
         self.out.mkdir(exist_ok=True)
         text = SETTINGS.format(limits=self.limits, more=self.more)
         (self.source / "shop.toml").write_text(text, encoding="utf-8")
@@ -193,15 +189,12 @@ class MadeShop:
         return self._cut[number, lead_days]
 
     def run(self, number: int) -> RunFolder:
-        """Return a week's folder."""
         return RunFolder(self.out / str(self.week(number)), self.week(number))
 
     def manifest(self, number: int) -> dict[str, Any]:
-        """Return a week's manifest."""
         return dict(self.run(number).manifest)
 
     def table(self, number: int, name: str) -> pd.DataFrame:
-        """Return a table of a week."""
         return self.run(number).read_table(name)
 
     def files(self, number: int) -> pd.DataFrame:

@@ -126,13 +126,12 @@ def test_made_anew_when_asked_or_of_another_method_or_without_its_features(tmp_p
     assert not found.is_carried and found.segmenter.k_ >= 3
 
 
-def test_a_damaged_file_is_passed_over_and_named(tmp_path):
-    make(tmp_path, "2017-W42", k=3)
-    make(tmp_path, "2017-W43", k=3)
-    (tmp_path / "2017-W43" / MODEL_FILE).write_text("{")
-    found, _, text = make(tmp_path, "2017-W44")
-    assert found.made_in == "2017-W42"
-    assert "Those of 2017-W43 cannot be used: segments_model.json is no saved result" in text
+def test_a_damaged_file_is_passed_over_and_named(tmp_path, w43):
+    make(tmp_path, "2017-W44")
+    (tmp_path / "2017-W44" / MODEL_FILE).write_text("{")
+    found, _, text = make(tmp_path, "2017-W45")
+    assert found.made_in == "2017-W43"
+    assert "Those of 2017-W44 cannot be used: segments_model.json is no saved result" in text
     assert str(tmp_path) not in text
 
 

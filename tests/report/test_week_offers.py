@@ -82,10 +82,7 @@ def test_a_page_before_the_plan_counts_no_contacts_and_says_when_lists_differ_li
 def test_where_own_purchases_ranked_better_they_rank_and_that_is_said(
     coupons, tmp_path, week, monkeypatch
 ):
-    # What customers take is what they bought before; a type that misleads is learned from noise.
-    rng = np.random.default_rng(3)
-    products = coupons["products"].assign(category=rng.permutation(coupons["products"]["category"]))
-    shop = of_all(coupons, products=products)
+    shop = of_all(coupons)
     graph = product_graph(shop, NOW)
     known = shop.events.filter(shop.events.ts < NOW)
     learned = Recommender("tifu").fit(known, shop.products, as_of=NOW)

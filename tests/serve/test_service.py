@@ -56,11 +56,8 @@ def test_chances_are_the_models_own_before_and_after_events(service, reports):
     rows = build_candidates(known, moment, [int(p) for p in promotions]).execute()
     expected = pd.Series(model.probability(rows), [rows["customer_id"], rows["promotion_id"]])
     found = service.score(sorted(set(rows["customer_id"])), promotions, False)["customers"]
-    told = {
-        (answer["customer_id"], int(pair["promotion_id"])): pair["chance"]
-        for answer in found
-        for pair in answer["promotions"]
-    }
+    pairs = [(one["customer_id"], pair) for one in found for pair in one["promotions"]]
+    told = {(who, int(pair["promotion_id"])): pair["chance"] for who, pair in pairs}
     np.testing.assert_allclose(expected.index.map(told), expected, atol=1e-12)
     assert expected.nunique() > 50
 
@@ -71,15 +68,12 @@ def test_a_planned_customer_gets_the_plans_action_by_the_plans_chances(service, 
     chances = told.set_index(["decision_id", "action"])["propensity"]
     for customer, row in rows.iterrows():
         found = decided(service, customer)
-        for name in ("action", "holdout", "decision_id"):
-            assert found[name] == row[name]
+        assert all(found[name] == row[name] for name in ("action", "holdout", "decision_id"))
         assert found["chances"] == pytest.approx(chances.loc[row["decision_id"]].to_dict())
         assert found["propensity"] == pytest.approx(row["propensity"])
     assert {"standing", "promotion"} <= set(rows["holdout"])
-    once = read_served(reports / WEEK)
-    assert len(once) == len(rows)
     decided(service, rows.index[0])
-    assert read_served(reports / WEEK) == once
+    assert len(read_served(reports / WEEK)) == len(rows)  # once each
 
 
 @pytest.mark.parametrize("form", range(3))
@@ -183,16 +177,6 @@ def test_a_service_that_begins_anew_knows_what_the_others_know(week, reports, cl
     assert told[0] == told[1] == told[2]
 
 
-def test_a_clock_that_runs_back_takes_nothing_back(service, clock):
-    first = service.score([30], None, False)
-    clock.now -= pd.Timedelta(hours=2)
-    second = service.score([30], None, False)
-    assert second["as_of"] == first["as_of"]
-    clock.now += pd.Timedelta(days=30)
-    assert "is over: promotions that are over are not offered" in service.notes()[0]
-    assert decided(service, 30)["action"] == NONE
-
-
 def test_what_is_too_much_and_a_plan_that_is_a_draft_or_was_changed_are_refused(service, reports):
     refused("more than 20,000 pairs", service.score, list(range(10_000)), service._known, False)
     manifest = reports / WEEK / "manifest.json"
@@ -226,7 +210,14 @@ def test_the_ledger_and_the_next_plan_read_what_was_served(service, reports):
     assert not set(book.decisions(WEEK)["decision_id"]) & {d["decision_id"] for d in found[:30]}
 
 
-def test_a_promotion_is_over_at_its_very_end(service):
+def test_a_promotion_is_over_at_its_very_end(service, clock):
+    # A clock that runs back takes nothing back.
+    first = service.score([30], None, False)
+    clock.now -= pd.Timedelta(hours=2)
+    assert service.score([30], None, False)["as_of"] == first["as_of"]
+    clock.now += pd.Timedelta(days=30)
+    assert "is over: promotions that are over are not offered" in service.notes()[0]
+    assert decided(service, 30)["action"] == NONE
     promotion = service.week.promotions[0]
     end = service.week.rights.offers[promotion].ends_at
     bars = [service._bars(service._standing(30, at), promotion) for at in (end - 1, end)]

@@ -33,15 +33,12 @@ def make(week, out):
 def child(week, out):
     pid = os.fork()
     if pid == 0:
-        code = 1
         try:
             make(week, out)
-            code = 0
+            os._exit(0)
         except BaseException:
             traceback.print_exc()
-        finally:
-            sys.stderr.flush()
-            os._exit(code)
+            os._exit(1)
     return pid
 
 def ended(pid):

@@ -2,7 +2,6 @@
 
 import base64
 import re
-import shutil
 
 import nbformat
 
@@ -203,10 +202,10 @@ def test_a_figure_has_one_column_in_whichever_language_a_week_was_reported(tmp_p
 
 
 def test_the_start_is_no_step_and_runs_without_a_report(repository, tmp_path, monkeypatch):
-    shutil.copytree(repository / "notebooks", tmp_path / "notebooks")
-    assert read_steps(tmp_path / "notebooks")[0].stem == "01_data"
-    notebook = nbformat.read(tmp_path / "notebooks" / "00_start.ipynb", as_version=4)
-    monkeypatch.chdir(tmp_path / "notebooks")
+    folder = repository / "notebooks"
+    assert read_steps(folder)[0].stem == "01_data"
+    notebook = nbformat.read(folder / "00_start.ipynb", as_version=4)
+    monkeypatch.chdir(tmp_path)
     known: dict[str, object] = {}
     code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     (shown,) = filter(None, [value_of(source, known) for source in code])
@@ -214,10 +213,7 @@ def test_the_start_is_no_step_and_runs_without_a_report(repository, tmp_path, mo
 
     # It opens with its lists before anything is run.
     written = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
-    folder = repository / "notebooks"
-    for path in sorted(folder.glob("*.ipynb")):
-        if path.stem != "00_start":
-            row = re.search(rf"(?m)^\| \[{path.stem}\]\({path.name}\) \| (.*) \|$", written)
-            assert row is not None, path.name
-            opening = " ".join(nbformat.read(path, as_version=4).cells[0].source.split())
-            assert row[1] in opening
+    for path in {*folder.glob("*.ipynb")} - {folder / "00_start.ipynb"}:
+        row = re.search(rf"(?m)^\| \[{path.stem}\]\({path.name}\) \| (.*) \|$", written)
+        assert row is not None, path.name
+        assert row[1] in " ".join(nbformat.read(path, as_version=4).cells[0].source.split())

@@ -41,21 +41,15 @@ def test_no_shell_reads_a_command_and_one_that_fails_or_hangs_only_warns(
         assert words in capsys.readouterr().err
 
 
-@pytest.fixture
-def told(monkeypatch, toy_here, tmp_path):
-    """Let the toy shop name a command for both; return what it was told."""
+def test_a_run_tells_of_success_and_of_failure(toy_here, monkeypatch, tmp_path, capsys):
     path = tmp_path / "noted"
     commands = {"on_success": [*noting(path), "yes"], "on_failure": [*noting(path), "no"]}
     shop = toy_shop(operations={"notify": commands})
     monkeypatch.setattr("promolab.sources.load_shop", lambda *_, **__: shop)
-    return path
-
-
-def test_a_run_tells_of_success_and_of_failure(toy_here, told, tmp_path, capsys):
     page = toy_here(tmp_path / "out")
     with pytest.raises(StepError):
         toy_here(tmp_path / "out", parameters={"mood": "fail"})
-    assert noted(told) == [
+    assert noted(path) == [
         ["yes", "2017-W44", "good", str(page)],
         ["no", "2017-W44", "failed", str(tmp_path / "out" / "index.html")],
     ]

@@ -10,11 +10,10 @@ import sys
 import time
 
 import nbformat
-import pandas as pd
 import pytest
 
 from promolab import cli
-from promolab.errors import InputError, StepError
+from promolab.errors import StepError
 from promolab.folder import RunFolder
 from promolab.loop import keep_ledger, ledger_of
 from promolab.loop.ledger import Ledger
@@ -48,24 +47,18 @@ def visible(out):
 
 def test_the_week_the_index_and_a_manifest_of_how_it_was_made_appear(published):
     assert visible(published) == [WEEK, "index.html", "latest", "ledger.duckdb", "source.json"]
-    hidden = sorted(p.name for p in published.iterdir() if p.name.startswith("."))
-    assert hidden == [".key", ".ledger.duckdb.lock", ".lock"]
     named = "01_data.html index.html manifest.json metrics.json notebooks tables"
     assert sorted(p.name for p in (published / WEEK).iterdir()) == named.split()
     assert os.readlink(published / "latest") == WEEK
     source = json.loads((published / "source.json").read_text())
     assert source == {"source": "complete_journey", "name": "Toy & Co"}
-    table = pd.read_parquet(published / WEEK / "tables" / "sales.parquet")
-    assert table.customer_id.tolist() == [1, 2, 3]
     manifest = json.loads((published / WEEK / "manifest.json").read_text())
-    assert manifest["status"] == "good"
-    assert manifest["inputs"] == {"events": "ab12"}
+    assert manifest["status"] == "good" and manifest["inputs"] == {"events": "ab12"}
     assert manifest["parameters"]["week"] == WEEK
     assert {"python", "promolab", "pandas", "torch", "duckdb"} <= set(manifest["versions"])
     assert set(manifest["steps"]) == {"01_data", "10_campaign_report"}
     for step in manifest["steps"].values():
-        assert 0 < step["seconds"] < 60
-        assert 20 < step["peak_memory_mb"] < 2000
+        assert 0 < step["seconds"] < 60 and 20 < step["peak_memory_mb"] < 2000
     key = (published / ".key").read_bytes()
     assert key.hex() not in (published / WEEK / "manifest.json").read_text()
     assert (published / ".key").stat().st_mode & 0o777 == 0o600
@@ -76,8 +69,8 @@ def test_parameters_reach_the_notebooks_that_declare_them(toy_here, tmp_path):
     shop.mkdir()
     given = {"depth": "0.25", "mood": "7"}
     page = toy_here(tmp_path / "out", source=shop, seed=7, parameters=given)
-    metrics = json.loads((page.parent / "metrics.json").read_text())
-    assert metrics["headlines"][0]["value"] == 10
+    (tile,) = json.loads((page.parent / "metrics.json").read_text())["headlines"]
+    assert tile["value"] == 10
     executed = nbformat.read(page.parent / "notebooks" / "10_campaign_report.ipynb", 4)
     told = next(c.source for c in executed.cells if "injected-parameters" in c.metadata.tags)
     assert "depth = 0.25" in told and "mood = '7'" in told and "threads" not in told
@@ -152,21 +145,14 @@ def test_a_failed_week_stands_in_the_list_until_it_succeeds(toy_here, earlier):
     page = (earlier / "index.html").read_text()
     assert "failed · step 01_data failed in cell 4: KeyError" in page
     assert "2017-W45/index.html" not in page and os.readlink(earlier / "latest") == WEEK
-    with pytest.raises(InputError):
-        toy_here(earlier, parameters={"mood": "refuse"})
+    # Bad data found by a notebook are the caller's to mend.
+    refused("01_data: events has no rows", toy_here, earlier, parameters={"mood": "refuse"})
     page = (earlier / "index.html").read_text()
     assert "draft · the last run failed: 01_data: events has" in page
     toy_here(earlier, week="2017-W45")
     toy_here(earlier)
     assert not (earlier / ".failed").exists()
     assert "failed" not in (earlier / "index.html").read_text()
-
-
-def test_bad_data_found_by_a_notebook_are_the_callers_to_mend(toy_here, tmp_path):
-    before, here, told = dict(os.environ), os.getcwd(), {"parameters": {"mood": "refuse"}}
-    refused("01_data: events has no rows", toy_here, tmp_path / "out", **told)
-    assert visible(tmp_path / "out") == []
-    assert dict(os.environ) == before and os.getcwd() == here
 
 
 def test_a_kernel_that_dies_and_a_cell_that_hangs_fail_the_step(toy, tmp_path):
