@@ -129,7 +129,6 @@ class LabPage:
             self.page.keyboard.press(key)
 
     def says(self, explorer: Any, words: str) -> None:
-        """Wait until an explorer says this."""
         explorer.get_by_text(words).first.wait_for()
 
     def enter(self, explorer: Any, label: str, words: str) -> None:

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from promolab.contract import Shop
+from promolab.contract.checks import Checks
 from promolab.errors import StepError
 from promolab.folder import Weeks, read_json
 from promolab.weeks import Week
@@ -77,8 +78,6 @@ def test_data_that_end_on_a_sunday_allow_the_monday_after(last, zone, latest):
 @pytest.fixture
 def live(monkeypatch):
     """Let the toy notebooks run on a live source whose data end four days ago."""
-    from promolab.contract.checks import Checks
-
     monkeypatch.setattr("promolab.report.running.run.present", lambda: NOW)
     monkeypatch.setattr(Shop, "check", lambda self: Checks(self.settings.name, {}, ()))
     shop = daily("2021-03-12", name="Corner")

@@ -10,17 +10,8 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
-import pytest
 
-from promolab.folder import (
-    ReportsFolder,
-    RunFolder,
-    check_codes,
-    codes,
-    ensure_key,
-    note_drawn,
-    pseudonyms,
-)
+from promolab.folder import ReportsFolder, RunFolder, check_codes, codes, ensure_key, note_drawn
 from promolab.loop import release_week
 from promolab.loop.week_plans import plan_files
 from promolab.report.running import PAGES
@@ -138,7 +129,7 @@ def test_codes_are_stable_distinct_and_those_of_rfc_2104_and_keys_random(tmp_pat
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in paths)
     assert [len(key.read_bytes()) for key in (paths[0], paths[2])] == [32, 32]
     with monkeypatch.context() as patch:  # a collision lengthens the codes
-        patch.setattr(pseudonyms, "_CODE_LENGTH", 1)
+        patch.setattr("promolab.folder.pseudonyms._CODE_LENGTH", 1)
         longer = scratch.pseudonym(range(500))
     assert len(set(longer)) == 500 and len({len(code) for code in longer}) == 1
     # RFC 4231, test case 2: key "Jefe", data "what do ya want for nothing?".
@@ -147,20 +138,13 @@ def test_codes_are_stable_distinct_and_those_of_rfc_2104_and_keys_random(tmp_pat
     assert codes(b"Jefe", ["what do ya want for nothing?"]) == [f"C-{expected}"]
 
 
-@pytest.fixture
-def stated(monkeypatch):
-    """Return a function that states a secret, and one that states none."""
-
-    def state(secret="", file=""):
+def test_a_stated_secret_gives_equal_codes_in_all_folders_and_another_is_refused(
+    toy_here, monkeypatch, tmp_path
+):
+    def stated(secret="", file=""):
         monkeypatch.setenv("PROMOLAB_KEY", secret)
         monkeypatch.setenv("PROMOLAB_KEY_FILE", str(file))
 
-    return state
-
-
-def test_a_stated_secret_gives_equal_codes_in_all_folders_and_another_is_refused(
-    toy_here, stated, tmp_path
-):
     (tmp_path / "secret").write_text("a long and stated secret\n")
     shown: list[list[str]] = []
     for how in (("a long and stated secret", ""), ("", tmp_path / "secret"), ("another", "")):

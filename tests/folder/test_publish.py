@@ -15,6 +15,7 @@ from promolab.folder.files import exchange
 from promolab.report.running.execute import kernels
 from promolab.weeks import Week
 from tests.refused import refused
+from tests.report.conftest import forked
 
 WEEK = Week(2017, 44)
 
@@ -114,17 +115,6 @@ def test_two_runs_do_not_write_at_once_and_one_says_once_whom_it_waits_for(tmp_p
             assert len(said) == 1
         leaves.join()
     assert said[0].endswith("UTC, week 2017-W44); waiting until it is done")
-
-
-def forked(act):
-    """Let another process act, and return how it ended."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            act()
-        finally:
-            os._exit(1)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 def test_a_killed_run_leaves_nothing_once_the_next_one_has_begun_even_if_that_fails(

@@ -80,10 +80,8 @@ def test_times_of_day_zones_what_is_no_number_and_how_names_are_compared():
     assert clock_of(look("Uhrzeit", "8:15", "17:30:05")) is None
     assert times_of(look("t", "2010-12-31T10:00:00Z"))[0].zoned
     assert not times_of(look("t", "2010-12-31 10:00"))[0].zoned
-    assert numbers_of(look("n", "3", "abc")) == ()
-    assert numbers_of(look("n", "$3", "€4")) == ()
-    assert numbers_of(look("n", "3 kg")) == ()
-    assert numbers_of(look("n", "1.234,5", "1,234.5")) == ()
+    for values in (("3", "abc"), ("$3", "€4"), ("3 kg",), ("1.234,5", "1,234.5")):
+        assert numbers_of(look("n", *values)) == ()
     assert key("Größe") == "grosse" and key("unitPrice") == "unitprice"
     assert key("Quantité (pièces)") == "quantite"
     assert currency_in("总价(元)") == "CNY" and currency_in("EUR or USD") is None

@@ -147,6 +147,17 @@ def warm_kernels(monkeypatch, warm):
     monkeypatch.setattr("promolab.report.running.execute.WarmProcess", lambda *_: shared)
 
 
+def forked(act: Callable[[], object]) -> int:
+    """Let another process act, and return how it ended."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            act()
+        finally:
+            os._exit(1)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
 def ended(pid: int, within: float = 10.0) -> bool:
     """Wait for a process to end, and tell whether it did."""
     until = time.monotonic() + within
@@ -164,7 +175,6 @@ def ended(pid: int, within: float = 10.0) -> bool:
 
 @pytest.fixture
 def toy(monkeypatch, notebooks, warm_kernels):
-    """Return a function that makes the toy report."""
     monkeypatch.setattr("promolab.sources.load_shop", load_toy)
     return lambda out, **options: run_report(out=out, notebooks=notebooks, **options)
 

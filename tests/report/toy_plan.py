@@ -33,7 +33,6 @@ def promotions(end: pd.Timestamp = END) -> pd.DataFrame:
 
 
 def write_plan(run) -> None:
-    """Write what a week's plan consists of into a run folder."""
     decisions = PLANNED.assign(planned_action="18", decision_id=["a", "b", "c", "d"])
     last: list[Any] = [9, 0, "", "none", "none", "e"]
     decisions.loc[4] = last

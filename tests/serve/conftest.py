@@ -67,7 +67,6 @@ def made(released_once, tmp_path):
 
 @pytest.fixture
 def reports(made):
-    """The reports folder with the released week."""
     return made / "reports"
 
 

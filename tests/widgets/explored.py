@@ -36,9 +36,17 @@ def explored(root: Path, source: Path | None = None, week: str = WEEK, **plan: i
     run = begin_run(root / "reports" / week, source=source, week=week, shop=whole)
     shop = _customers(run, whole)
     _responses(run, shop)
-    if shop.has("decisions"):
-        _effects(run, shop)
-    _planned(run, shop, **plan)
+    promotions, drawn = run.read_table("outlook")["promotion_id"].unique(), shop.has("decisions")
+    if drawn:
+        trial = decisions_experiment(shop, by="kind", early=True)
+        save_effects(run, shop, UpliftModel("dr", "ridge", folds=2).fit(trial), promotions)
+        week_policy(run, shop, budget=130.0, **HOLDOUTS).write(run)
+    planned = plan_week(
+        shop, run.read_table("scores"), run.as_of, promotions,
+        allocation=run.read_table("allocation") if drawn else None,
+        quarantined=quarantined_customers(shop, run.read_table("quarantine")), **HOLDOUTS, **plan,
+    )  # fmt: skip
+    plan_economics(run, shop, planned).write()
     told = run.manifest | {"status": "good", "state": "draft", "plan": plan_record(run)}
     write_json(run.path / "manifest.json", told)
     (run.path / "index.html").write_text("<p>the week</p>", encoding="utf-8")
@@ -76,22 +84,3 @@ def _responses(run: RunFolder, shop: Shop) -> None:
     run.write_table("outlook", launch.to_frame(), by=["promotion_id", "customers"])
     run.record("response", launch.backtest.to_dict())
     launch.model.save(run.path / "model.safetensors")
-
-
-def _effects(run: RunFolder, shop: Shop) -> None:
-    trial = decisions_experiment(shop, by="kind", early=True)
-    model = UpliftModel("dr", "ridge", folds=2).fit(trial)
-    save_effects(run, shop, model, run.read_table("outlook")["promotion_id"].unique())
-    week_policy(run, shop, budget=130.0, **HOLDOUTS).write(run)
-
-
-def _planned(run: RunFolder, shop: Shop, **options: int) -> None:
-    known = run.table_path("allocation").is_file()
-    plan = plan_week(
-        shop, run.read_table("scores"), run.as_of,
-        run.read_table("outlook")["promotion_id"].unique(),
-        allocation=run.read_table("allocation") if known else None,
-        quarantined=quarantined_customers(shop, run.read_table("quarantine")),
-        **HOLDOUTS, **options,
-    )  # fmt: skip
-    plan_economics(run, shop, plan).write()

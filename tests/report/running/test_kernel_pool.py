@@ -1,41 +1,34 @@
 """Kernels are forked from one warm process, die with it, and do without it."""
 
 import os
-import subprocess
-import sys
+import signal
 
 import pytest
 
-from promolab.report.running.execute import FORKS, WarmProcess
-from tests.report.conftest import ended
+from promolab.report.running.execute import FORKS, WarmProcess, kernels
+from tests.report.conftest import ended, forked
 
 pytestmark = pytest.mark.skipif(not FORKS, reason="kernels are forked on Linux")
 
-KILLED = """
-import os
-from promolab.report.running.execute import WarmProcess, kernels
-
-with kernels() as made:
-    made.warm = WarmProcess(made.environment())
-    command = [".", "-m", "ipykernel_launcher", "-f", "connection.json"]
-    kernel = made.warm.fork(command, os.getcwd(), dict(os.environ))
-    assert kernel.poll() is None and os.getpgid(kernel.pid) == kernel.pid
-    print(kernel.pid, flush=True)
-    os.kill(os.getpid(), 9)
-"""
+COMMAND = [".", "-m", "ipykernel_launcher", "-f", "connection.json"]
 
 
 def test_the_kernels_of_a_killed_run_end(tmp_path):
-    call = [sys.executable, "-c", KILLED]
-    killed = subprocess.run(call, cwd=tmp_path, capture_output=True, text=True)
-    assert killed.returncode == -9, killed.stderr
-    assert ended(int(killed.stdout), within=60)
+    def run():
+        with kernels() as made:
+            made.warm = WarmProcess(made.environment())
+            kernel = made.warm.fork(COMMAND, str(tmp_path), dict(os.environ))
+            assert kernel.poll() is None and os.getpgid(kernel.pid) == kernel.pid
+            (tmp_path / "pid").write_text(str(kernel.pid))
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    assert forked(run) == -signal.SIGKILL
+    assert ended(int((tmp_path / "pid").read_text()), within=60)
 
 
 def test_a_kernel_that_was_killed_is_over_and_another_one_starts(warm, tmp_path):
-    command = [".", "-m", "ipykernel_launcher", "-f", str(tmp_path / "connection.json")]
     for _ in range(2):
-        kernel = warm().fork(command, str(tmp_path), dict(os.environ))
+        kernel = warm().fork(COMMAND, str(tmp_path), dict(os.environ))
         assert kernel.poll() is None
         kernel.kill()
         assert kernel.wait() == 1 and kernel.poll() == 1

@@ -12,7 +12,6 @@ import time
 import nbformat
 import pytest
 
-from promolab import cli
 from promolab.errors import StepError
 from promolab.folder import RunFolder
 from promolab.loop import keep_ledger, ledger_of
@@ -227,18 +226,11 @@ def test_an_experiments_file_is_told_by_its_content(monkeypatch, tmp_path):
     assert not call.unchanged()
 
 
-def test_another_ledger_ends_with_2(notebooks, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("promolab.sources.load_shop", load_toy)
-    monkeypatch.setattr("promolab.report.running.run_start.find_notebooks", lambda: notebooks)
-    path = tmp_path / "ours.duckdb"
-    Ledger.open(path, shop="Theirs", create=True)
-    assert cli.main(["report", "--out", str(tmp_path / "out"), "--ledger", str(path)]) == 2
-    told = capsys.readouterr()
-    assert told.out == "" and "is that of Theirs, not of" in told.err
-    assert "01_data" not in told.err and not (tmp_path / "out" / WEEK).exists()
-
-
-def test_the_ledger_lies_where_it_is_said_and_the_week_says_where(toy_here, tmp_path):
+def test_the_ledger_lies_where_it_is_said_and_another_shops_is_refused(toy_here, tmp_path):
+    theirs, other = tmp_path / "theirs.duckdb", tmp_path / "other"
+    Ledger.open(theirs, shop="Theirs", create=True)
+    refused("is that of Theirs, not of", toy_here, other, ledger=theirs)
+    assert not (other / WEEK).exists()
     path = tmp_path / "kept" / "ours.duckdb"
     page = toy_here(tmp_path / "out", ledger=path)
     assert not (tmp_path / "out" / "ledger.duckdb").exists()
