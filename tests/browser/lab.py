@@ -22,6 +22,13 @@ SETTINGS = {
 }
 KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
 EVERY_CASE = "PROMOLAB_EVERY_CASE"
+_WAY = """one => {
+  const cell = one.closest('.jp-CodeCell'), now = document.activeElement;
+  const before = one.contains(now) || now.compareDocumentPosition(one) & 4;
+  if (before && cell.querySelector('.jp-OutputArea').contains(now)) return [];
+  const all = [...document.querySelectorAll('.jp-CodeCell')], here = all.indexOf(cell);
+  return ['Escape', ...Array(all.length).fill('ArrowUp'), ...Array(here).fill('ArrowDown')];
+}"""
 WAIT = 120_000  # milliseconds; a clock for busy machines
 
 
@@ -139,12 +146,8 @@ class LabPage:
         self.page.keyboard.press("Enter")
 
     def tab_to(self, control: Any, most: int = 80) -> None:
-        """Go to a control by keys alone, from the top of its notebook's cell."""
-        many, here = control.evaluate(
-            "one => (all => [all.length, all.indexOf(one.closest('.jp-CodeCell'))])"
-            "([...document.querySelectorAll('.jp-CodeCell')])"
-        )
-        for key in ("Escape", *["ArrowUp"] * many, *["ArrowDown"] * here):
+        """Go to a control by keys alone, on from one before it or from the top of its cell."""
+        for key in control.evaluate(_WAY):
             self.page.keyboard.press(key)
         self.tab_on_to(control, most)
 

@@ -98,8 +98,8 @@ def notebook(
 
 def toy_shop(*, usable: bool = True, **more: Any) -> SimpleNamespace:
     """Return as much of a shop as a report asks for, with some of it as said."""
-    settings = {"name": "Toy & Co", "default_week": "2017-W44", "currency": "USD"}
-    settings |= {"operations": more.pop("operations", {}), "margin_rate": None}
+    settings: dict[str, Any] = {"name": "Toy & Co", "currency": "USD", "margin_rate": None}
+    settings |= {"default_week": "2017-W44", "operations": more.pop("operations", {})}
     checks = SimpleNamespace(usable=usable, summary=lambda: "events is empty")
     told = {
         "settings": SimpleNamespace(**settings),

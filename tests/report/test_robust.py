@@ -170,9 +170,8 @@ def test_what_the_engine_says_of_a_full_disk_is_understood(tmp_path):
 
 
 def test_an_error_of_promolab_is_the_same_outside(make, tmp_path):
-    told = {"data": DataError("the warehouse does not answer")}
-    told["extra"] = MissingExtraError("an Excel file", "excel")
-    for mood, error in told.items():
+    lost, missing = DataError("the warehouse does not answer"), ("an Excel file", "excel")
+    for mood, error in (("data", lost), ("extra", MissingExtraError(*missing))):
         with pytest.raises(type(error)) as said:
             make(tmp_path / "out", mood)
         assert type(said.value) is type(error) and str(said.value) == f"01_report: {error}"

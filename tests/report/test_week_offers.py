@@ -103,8 +103,8 @@ def test_where_own_purchases_ranked_better_they_rank_and_that_is_said(
     even = worse.assign(ndcg=0.5 + 0.2 * (ranked["customer_id"] % 2) - 0.1)
     assert not PastOffers(even, 10).own_better
     monkeypatch.setattr(PastOffers, "own_better", True)
-    found = week_offers(run_of(tmp_path, ["P4"]), of_all(coupons), most=5)
-    assert found.offers[0].own and found.to_dict()["P4"]["by_own"]
+    made = week_offers(run_of(tmp_path, ["P4"]), of_all(coupons), most=5)
+    assert made.offers[0].own and made.to_dict()["P4"]["by_own"]
 
 
 def test_a_promotion_without_products_or_ranks_and_a_shop_without_ids_say_so(coupons, tmp_path):

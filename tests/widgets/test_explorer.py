@@ -56,7 +56,12 @@ def opened(made: Explorer[Any, Any]) -> Explorer[Any, Any]:
 
 def test_a_move_changes_the_figure_and_what_is_refused_leaves_the_state():
     asked = []
-    made = explorer(lambda state, progress: asked.append(state.method) or state.method.upper())
+
+    def prepare(state, progress):
+        asked.append(state.method)
+        return state.method.upper()
+
+    made = explorer(prepare)
     assert made.move(share=0.2).text == "<p>0.2 of A</p>"
     for wrong in ({"share": 1.5}, {"method": "z"}, {"shara": 0.1}, {"add": 1}):
         assert 'role="alert"' in made.move(**wrong).text

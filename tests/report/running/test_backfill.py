@@ -44,8 +44,8 @@ def test_a_released_week_is_passed_over_and_a_failed_one_keeps_none(quick, plann
         (out / left).mkdir()
         (out / left / "index.html").write_text("")
         told = {"source": "complete_journey", "week": left, "seed": 0, "shop_file": None}
-        told |= {"depth": 0.25} if left == "2017-W43" else {}
-        manifest = {"status": "good", "parameters": told}
+        other = {"depth": 0.25} if left == "2017-W43" else {}
+        manifest = {"status": "good", "parameters": told | other}
         (out / left / "manifest.json").write_text(json.dumps(manifest))
     seen: list[object] = []
     done = fill("2017-W41", "2017-W44", out, on_week=seen.append)
