@@ -36,7 +36,7 @@ def test_bounds_are_said():
     ]:
         said = f"^x = {wrong}; expected a number {said}$"
         refused(said, checks.real_number, "x", wrong, **bounds)
-        for end in {"least", "most"} & set(bounds):
+        for end in {"least", "most"} & {*bounds}:  # type: ignore[misc]
             assert checks.real_number("x", bounds[end], **bounds) == bounds[end]
 
 

@@ -52,7 +52,7 @@ def quotes(page: str) -> str:
 @pytest.fixture(scope="module")
 def corner(tmp_path_factory) -> Path:
     """The practice files of the tutorial, in data/corner of a folder of their own."""
-    folder = tmp_path_factory.mktemp("hour") / "data" / "corner"
+    folder: Path = tmp_path_factory.mktemp("hour") / "data" / "corner"
     runpy.run_path(str(DOCS / "practice_shop.py"))["write"](folder)
     return folder
 

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import warnings
 from itertools import combinations
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -95,6 +96,7 @@ def test_a_curves_band_has_its_colour_and_bars_their_intervals_first_on_top():
     colours = [to_hex(line.get_color()) for line in ax.lines]
     assert to_hex(band.get_facecolor()[0]) == colours[0] != colours[1]
     assert band.get_paths()[0].get_extents().bounds == pytest.approx((0, 0, 1, 1))
+    lines: Any
     (lines,) = plots.bars(["a"], [2.0], low=[1.5], high=[3.0]).collections
     assert lines.get_segments()[0][:, 0] == pytest.approx([1.5, 3.0])
     for ax in (plots.bars(["a", "b"], [1, 2]), plots.intervals(["a", "b"], [1, 2], [0, 1], [2, 3])):
@@ -139,6 +141,7 @@ def test_heat_map_centre_is_neutral_and_bubbles_have_areas_and_labels_apart():
     assert min(box.x0 for box in boxes) > ax.get_window_extent().x0
     assert len(ax.figure.axes) == 2
     ax = plots.bubbles([1, 1], [1, 1], [0, 50], ["a", "b"])
+    circles: Any
     (circles,) = ax.collections
     assert np.ptp(circles.get_sizes()) == pytest.approx(1100)
     heights = [text.xy[1] for text in ax.texts if isinstance(text, Annotation)]

@@ -144,7 +144,7 @@ def case_of(seed: int) -> Case:
     scores["p_redeemed"] = rng.integers(0, 6, len(scores)) / 5
     owed = some(3).assign(ts=AS_OF + rng.integers(-9, 10, 3) * DAY)
     rules = _rules(rng, promotions["promotion_id"].astype(str).tolist())
-    options = {"holdout": float(rng.choice([0.1, 0.5, 0.9]))}
+    options: dict[str, Any] = {"holdout": float(rng.choice([0.1, 0.5, 0.9]))}
     options |= {"standing_holdout": float(rng.choice([0.0, 0.05, 0.4]))}
     options |= {"list_size": int(rng.integers(0, 6)), "seed": int(rng.integers(-5, 99))}
     options |= {"lead_days": int(rng.integers(0, 4))}

@@ -95,10 +95,10 @@ def test_the_difference_is_the_one_that_the_read_out_shows_and_none_without_amou
     assert not found.identified and "no amounts" in found.why
 
 
-def of_sizes(*sizes):
+def comparable(*sizes):
     names = [f"P{place}" for place in range(len(sizes))]
     rows = {"promotion_id": names, "kind": "coupon", "contacted": sizes, "others": 1_000}
-    return pd.DataFrame(rows)
+    return comparable_promotion(Shop({}), pd.DataFrame(rows))
 
 
 def ruled(monkeypatch, *words):
@@ -117,13 +117,12 @@ def ruled(monkeypatch, *words):
 
 def test_the_largest_identified_is_taken_or_the_largest_with_its_reason_no_small_one(monkeypatch):
     asked = ruled(monkeypatch, "too few alike", "", "")
-    promotion, difference, tried = comparable_promotion(Shop({}), of_sizes(500, 400, 300))
+    promotion, difference, tried = comparable(500, 400, 300)
     assert promotion.promotion_id == "P1" and asked == ["P0", "P1"] and difference.identified
     assert [(row.promotion_id, other.why) for row, other in tried] == [("P0", "too few alike")]
     asked = ruled(monkeypatch, "too few alike", *["apart"] * 9)
-    many = of_sizes(*range(900, 800, -10))
-    promotion, difference, tried = comparable_promotion(Shop({}), many)
+    promotion, difference, tried = comparable(*range(900, 800, -10))
     assert promotion.promotion_id == "P0" and difference.why == "too few alike"
     assert len(tried) == len(asked) == 5
     asked = ruled(monkeypatch, "apart", "")
-    assert comparable_promotion(Shop({}), of_sizes(99, 50)) is None and asked == []
+    assert comparable(99, 50) is None and asked == []

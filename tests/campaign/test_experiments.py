@@ -158,8 +158,8 @@ def test_chances_may_be_numbers_and_a_result_is_no_covariate(shop, tmp_path):
     rows["mail"] = (rows["mail"] != "none").astype(float)
     rows.to_csv(file, index=False)
     for chance in (0.5, {"1": 0.5}, "1=0.5"):
-        stated = {**WORDS, "propensity": chance, "covariates": ["age", "city"]}
-        trial = choose_experiment(shop, None, str(file), stated).experiment
+        given = {**WORDS, "propensity": chance, "covariates": ["age", "city"]}
+        trial = choose_experiment(shop, None, str(file), given).experiment
         assert trial.arms == (0, 1) and trial.covariates == ("age", "city")
         np.testing.assert_array_equal(trial.propensity[0], [0.5, 0.5])
 

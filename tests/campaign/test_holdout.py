@@ -284,7 +284,7 @@ def test_weighted_intervals_cover_the_effect_on_those_who_got_it():
     check_cover(ends_of(found), np.array(truth), slack=0.005)
 
 
-def compared(y: np.ndarray, arm: np.ndarray, who: np.ndarray) -> HoldoutComparison:
+def compared(y, arm, who):
     sales = compare_arms(y, np.where(arm, "assigned", "holdout"), cluster=who, kind="mean")
     given = int(arm.sum()), int((~arm).sum()), "promotion", 0.1, sales, None, None, ""
     return HoldoutComparison("P", *given, units=pd.unique(who))

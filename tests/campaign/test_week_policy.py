@@ -48,6 +48,10 @@ def made(tmp_path_factory):
         yield run, before
 
 
+def chosen(made, **options):
+    return week_policy(*made, **options)
+
+
 def shown(patch, loss):
     """Let this be the chance of a loss, whatever a small shop's decisions show."""
     told = SpendingTest(Estimate(9.0, 1.0, 17.0, 9), 3.0, 9, 0.95, "CNY", loss=loss)
@@ -59,7 +63,7 @@ def of_60(made):
     """A week whose budget is 60 and of which it is shown that spending pays."""
     with pytest.MonkeyPatch.context() as patch:
         shown(patch, loss=0.0)
-        return week_policy(*made, budget=60.0)
+        return chosen(made, budget=60.0)
 
 
 @pytest.fixture
@@ -76,12 +80,12 @@ def test_a_budget_is_kept_to_by_those_who_are_sent(made, paying, of_60):
     assert [*spent, plan["spend"]] == pytest.approx([found.answer.spend] * 3)
     ends = found.answer.profit.ends
     assert plan[["value", "ci_low", "ci_high"]].tolist() == pytest.approx(ends)
-    more = week_policy(*made, budget=90.0)
+    more = chosen(made, budget=90.0)
     assert (more.planned >= 0).sum() > (found.planned >= 0).sum()
 
 
 def test_a_reserve_leaves_some_of_the_budget_unspent(made, paying):
-    bold, careful = (week_policy(*made, budget=90.0, budget_risk=risk) for risk in (0.0, 0.1))
+    bold, careful = (chosen(made, budget=90.0, budget_risk=risk) for risk in (0.0, 0.1))
     assert careful.answer.spend < 0.95 * bold.answer.spend
     # Kept back are 1.28 deviations of what all share, and of each customer's own luck beside it.
     got, amounts = np.flatnonzero(careful.sent >= 0), careful.amounts
@@ -91,7 +95,7 @@ def test_a_reserve_leaves_some_of_the_budget_unspent(made, paying):
     own = float(np.sqrt((amounts.cost_luck()[at] ** 2).sum()))
     kept_back = 90.0 - float(amounts.cost[at].sum())
     assert kept_back == pytest.approx(1.2816 * np.hypot(shared, own), rel=0.05) and own > shared / 2
-    refused(r"budget_risk = 10; .* \(0.1, not 10\)", week_policy, *made, budget=9, budget_risk=10)
+    refused(r"budget_risk = 10; .* \(0.1, not 10\)", chosen, made, budget=9, budget_risk=10)
 
 
 def test_every_open_action_keeps_its_least_chance_once_holdouts_are_drawn(made, of_60):
@@ -107,38 +111,38 @@ def test_every_open_action_keeps_its_least_chance_once_holdouts_are_drawn(made, 
 
 @pytest.mark.parametrize("policy", ["ucb", "ts"])
 def test_the_budget_may_go_by_what_is_little_known(made, paying, of_60, policy):
-    found = week_policy(*made, budget=60.0, policy=policy)
+    found = chosen(made, budget=60.0, policy=policy)
     rows, greedy = found.to_frame(), of_60.to_frame()
     assert found.answer.spend <= 60.0 and (rows["propensity"] != greedy["propensity"]).any()
     assert np.allclose(rows.groupby("customer_id")["propensity"].sum(), 1)
     assert found.to_dict()["policy"] == policy and "little known is tried" in found.summary()
-    refused("policy = 'best' is unknown", week_policy, *made, policy="best")
+    refused("policy = 'best' is unknown", chosen, made, policy="best")
 
 
 def test_where_it_is_not_shown_to_pay_chance_alone_spends(made, monkeypatch):
     shown(monkeypatch, loss=1.0)
-    found = week_policy(*made)
+    found = chosen(made)
     rows = found._by_promotion()
     assert (rows["contacts"] == rows["by_chance"]).all() and rows["contacts"].sum() > 0
     assert "spending more is not shown to pay" in found.summary()
-    assert week_policy(*made, budget=0.0).allocation.spend == 0
+    assert chosen(made, budget=0.0).allocation.spend == 0
 
 
 def test_limits_come_from_a_file_and_a_wrong_one_is_said(made, paying, tmp_path):
     limits = tmp_path / "constraints.csv"
     limits.write_text("scope,unit,min,max\npromotion,W16-recommendation,,40\ngroup,a,,90\n")
-    found = week_policy(*made, constraints=str(limits))
+    found = chosen(made, constraints=str(limits))
     assert (found.sent == IDS.index("W16-recommendation")).sum() <= 40
     segments = made[0].read_table("segments").set_index("customer_id")["segment"]
     sent = segments[found.allocation.customers[found.sent >= 0]].value_counts()
     assert sent["a"] <= 90 < sent["b"]
     limits.write_text("scope,unit,min,max\npromotion,W99,,5\n")
-    refused("W99", week_policy, *made, constraints=str(limits))
+    refused("W99", chosen, made, constraints=str(limits))
 
 
 def test_what_was_never_measured_stays_outside_of_the_budget(made, paying, monkeypatch):
     monkeypatch.setattr(f"{SPENDING}.budget_decision.known_terms", lambda *_: IDS[1:])
-    found = week_policy(*made, budget=60.0, list_size=20)
+    found = chosen(made, budget=60.0, list_size=20)
     run, shop = made
     rows = found.to_frame()
     plan = plan_week(shop, run.read_table("scores"), run.as_of, IDS, allocation=rows, list_size=20)

@@ -162,8 +162,8 @@ def test_what_changed_in_the_shop_is_said_by_kind_and_those_concerned_are_taken_
     ids = planned.query("holdout == 'none'")["customer_id"].tolist()
     held = planned.query("holdout != 'none'")["customer_id"].iloc[0]
     new = promotions.tail(3).head(1).assign(promotion_id=99)
-    barred = {"customer_id": np.repeat(ids[:2], 2), "channel": ["email", "app"] * 2}
-    barred = pd.DataFrame(barred).assign(allowed=False)
+    barred = pd.DataFrame({"customer_id": np.repeat(ids[:2], 2), "channel": ["email", "app"] * 2})
+    barred = barred.assign(allowed=False)
     asked = made.frames["responses"].iloc[:1].assign(customer_id=ids[2], kind="complaint")
     asked["ts"] = pd.Timestamp("2021-03-30")
     customers = made.frames["customers"].set_index("customer_id")

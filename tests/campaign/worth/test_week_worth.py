@@ -187,7 +187,7 @@ def of_depths(weekly):
 
 
 def _coupon(shop, rate, **changes):
-    return replace(next(iter(read_promotions(shop).values())), rate=rate, **changes)
+    return replace(next(iter(read_promotions(shop).values())), **{"rate": rate, **changes})
 
 
 def test_coupons_of_two_depths_never_share_an_effect(weekly, of_depths):

@@ -68,7 +68,7 @@ def reports(tmp_path, monkeypatch):
 
 
 def keep(reports, path=None, rows=ROWS):
-    said = []
+    said: list[str] = []
     ledger = checked_ledger(reports, path, SHOP)
     keep_ledger(reports, ledger, rows, said.append)
     return ledger, said

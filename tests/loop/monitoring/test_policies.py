@@ -43,14 +43,14 @@ def test_one_policy_alone_or_none_is_said_and_no_interval_is_made_of_a_week():
 
 
 def test_a_week_counts_for_the_policy_that_decided_it_and_the_log_for_its_chances(tmp_path):
-    rng, rows = np.random.default_rng(1), []
+    rng, told = np.random.default_rng(1), []
     for number in range(10, 19):
         run = week_of(tmp_path, number, None)
         if number != 10:  # a week before policies were named: greedy
             named = {"policy": "ucb" if number > 14 else "greedy"}
             write_json(run.path / "metrics.json", {"policy": named})
-        rows.append({"week": f"2024-W{number}", "came": rng.normal(900 if number > 14 else 500, 9)})
-    rows = pd.DataFrame(rows).assign(
+        told.append({"week": f"2024-W{number}", "came": rng.normal(900 if number > 14 else 500, 9)})
+    rows = pd.DataFrame(told).assign(
         promotion_id="", segment="", measure="added_profit", state="settled"
     )
     rows.loc[8, "state"] = "provisional"
