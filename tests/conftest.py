@@ -67,7 +67,7 @@ HEAVY = """
     model/test_neural.py campaign/test_experiments.py campaign/worth/test_week_worth.py
     promotions/test_values.py report/test_side_by_side.py test_cleaning.py scoring/test_shrink.py
     features/test_customers.py campaign/test_readout.py onboarding/test_proposal.py
-    serve/test_live.py campaign/test_plan.py simulated/test_goes_on.py report/test_bad_input.py
+    serve/test_live.py campaign/test_plan.py simulated/test_goes_on.py
 """.split()
 """Files that take longest, in the order in which they begin: two that make reports lie apart."""
 REPORTED = ("tests/made_reports.py", "tests/in_process.py")

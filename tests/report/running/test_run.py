@@ -10,6 +10,7 @@ import sys
 import time
 
 import nbformat
+import pandas as pd
 import pytest
 
 from promolab.errors import StepError
@@ -210,7 +211,13 @@ def test_what_no_plan_or_effect_can_have_is_refused_before_anything_is_run(small
         refused(message, check_uplift_parameters, {name: given})
     early = {"parameters": {"lead_days": "900"}}
     refused("900 leads to before the data", run_report, small_shop, WEEK, tmp_path, **early)
-    assert not [path for path in tmp_path.iterdir() if not path.name.startswith(".")]
+    assert visible(tmp_path) == []
+    table = shutil.copytree(small_shop, tmp_path / "shop") / "promotions.parquet"
+    rows = pd.read_parquet(table).assign(discount_rate=40.0)
+    rows[rows["promotion_id"].astype(str) == "26"].to_parquet(table)
+    call = (table.parent, "2017-W01", tmp_path / "out")
+    refused(r"26: discount_rate = 40.*\(0\.4, not 40\)", run_report, *call)
+    assert visible(tmp_path / "out") == []
 
 
 def test_an_experiments_file_is_told_by_its_content(monkeypatch, tmp_path):
