@@ -161,8 +161,8 @@ def test_a_stated_secret_gives_equal_codes_in_all_folders_and_another_is_refused
     refused("both state the secret", ensure_key, ReportsFolder(tmp_path))
 
 
-def test_the_secret_is_written_nowhere_and_files_with_ids_are_closed(published, planned):
-    paths = [path for path in published.rglob("*") if path.is_file()]
+def test_the_secret_is_written_nowhere_and_files_with_ids_are_closed(planned):
+    paths = [path for path in planned.rglob("*") if path.is_file()]
     assert len(paths) > 10
     assert not [path for path in paths if SECRET.encode() in path.read_bytes()]
     week = planned / WEEK

@@ -186,21 +186,12 @@ def toy_here(toy):
         yield toy
 
 
-def _made(folder: Path, notebooks: Path, **options: Any) -> Path:
-    with without_kernels(painted=True) as patch:
-        patch.setattr("promolab.sources.load_shop", load_toy)
-        patch.setenv("PROMOLAB_KEY", SECRET)
-        run_report(out=folder / "reports", notebooks=notebooks, **options)
-    return folder / "reports"
-
-
-@pytest.fixture(scope="session")
-def published(tmp_path_factory: pytest.TempPathFactory, notebooks) -> Path:
-    """A reports folder with one week; tests read it and leave it as it is."""
-    return _made(tmp_path_factory.mktemp("published"), notebooks)
-
-
 @pytest.fixture(scope="session")
 def planned(tmp_path_factory: pytest.TempPathFactory, notebooks) -> Path:
     """A reports folder with one week that has a plan; tests read it and leave it as it is."""
-    return _made(tmp_path_factory.mktemp("planned"), notebooks, parameters={"mood": "plan"})
+    out = tmp_path_factory.mktemp("planned") / "reports"
+    with without_kernels(painted=True) as patch:
+        patch.setattr("promolab.sources.load_shop", load_toy)
+        patch.setenv("PROMOLAB_KEY", SECRET)
+        run_report(out=out, notebooks=notebooks, parameters={"mood": "plan"})
+    return out

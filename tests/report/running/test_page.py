@@ -34,8 +34,8 @@ def render(*cells, page="03_segments.html", lang="en", **metadata):
     return render_page(notebook, step, [step, other], week=WEEK, shop="Smith <& Sons>", lang=lang)
 
 
-def test_code_is_one_click_away_on_a_step_which_links_to_the_other_pages(published):
-    html = (published / "2017-W44" / "01_data.html").read_text()
+def test_code_is_one_click_away_on_a_step_which_links_to_the_other_pages(planned):
+    html = (planned / "2017-W44" / "01_data.html").read_text()
     step = Page(html)
     seen, hidden = step.outside("style", "script", "details"), step.outside("style", "script")
     assert "write_table" in hidden and "write_table" not in seen and "seed = 0" not in seen
@@ -46,8 +46,8 @@ def test_code_is_one_click_away_on_a_step_which_links_to_the_other_pages(publish
     assert "<title>Data · Toy &amp; Co · 2017-W44</title>" in html
 
 
-def test_the_report_shows_no_code_its_pictures_carry_text_and_money_is_no_formula(published):
-    report = (published / "2017-W44" / "index.html").read_text()
+def test_the_report_shows_no_code_its_pictures_carry_text_and_money_is_no_formula(planned):
+    report = (planned / "2017-W44" / "index.html").read_text()
     assert "run.read_table" not in report and "<details" not in report
     assert 'href="notebooks/10_campaign_report.ipynb"' in report
     (image,) = Page(report).all("img")

@@ -176,13 +176,14 @@ def test_two_releases_at_once(reports, source):
             release_week(WEEK, reports, wait=0)
 
 
-def test_a_release_needs_a_whole_plan(reports, published, tmp_path):
+def test_a_release_needs_a_whole_plan(reports, tmp_path):
     refused("no report of 2017-W45 in .*; there are 2017-W44", release_week, "2017-W45", reports)
     refused("there is no reports folder", release_week, WEEK, tmp_path / "nothing")
     (reports / ".failed").mkdir()
     (reports / ".failed" / "2017-W45.json").write_text('{"reason": "step 01 failed"}')
     refused(r"report of 2017-W45 failed \(step 01 failed\)", release_week, "2017-W45", reports)
-    without = shutil.copytree(published, tmp_path / "without", symlinks=True)
+    without = shutil.copytree(reports, tmp_path / "without", symlinks=True)
+    shutil.rmtree(without / WEEK / "send")
     refused("2017-W44 has no plan: send is not in", release_week, WEEK, without)
     refused("--by is empty", release_week, WEEK, reports, " ")
     for name, what in (("more", "added"), ("18__mail", "changed")):

@@ -45,23 +45,23 @@ def visible(out):
     return sorted(p.name for p in out.iterdir() if not p.name.startswith("."))
 
 
-def test_the_week_the_index_and_a_manifest_of_how_it_was_made_appear(published):
-    assert visible(published) == [WEEK, "index.html", "latest", "ledger.duckdb", "source.json"]
-    named = "01_data.html index.html manifest.json metrics.json notebooks tables"
-    assert sorted(p.name for p in (published / WEEK).iterdir()) == named.split()
-    assert os.readlink(published / "latest") == WEEK
-    source = json.loads((published / "source.json").read_text())
+def test_the_week_the_index_and_a_manifest_of_how_it_was_made_appear(planned):
+    assert visible(planned) == [WEEK, "index.html", "latest", "ledger.duckdb", "source.json"]
+    named = "01_data.html index.html manifest.json metrics.json notebooks send shop tables"
+    assert sorted(p.name for p in (planned / WEEK).iterdir()) == named.split()
+    assert os.readlink(planned / "latest") == WEEK
+    source = json.loads((planned / "source.json").read_text())
     assert source == {"source": "complete_journey", "name": "Toy & Co"}
-    manifest = json.loads((published / WEEK / "manifest.json").read_text())
+    manifest = json.loads((planned / WEEK / "manifest.json").read_text())
     assert manifest["status"] == "good" and manifest["inputs"] == {"events": "ab12"}
     assert manifest["parameters"]["week"] == WEEK
     assert {"python", "promolab", "pandas", "torch", "duckdb"} <= set(manifest["versions"])
     assert set(manifest["steps"]) == {"01_data", "10_campaign_report"}
     for step in manifest["steps"].values():
         assert 0 < step["seconds"] < 60 and 20 < step["peak_memory_mb"] < 2000
-    key = (published / ".key").read_bytes()
-    assert key.hex() not in (published / WEEK / "manifest.json").read_text()
-    assert (published / ".key").stat().st_mode & 0o777 == 0o600
+    key = (planned / ".key").read_bytes()
+    assert key.hex() not in (planned / WEEK / "manifest.json").read_text()
+    assert (planned / ".key").stat().st_mode & 0o777 == 0o600
 
 
 def test_parameters_reach_the_notebooks_that_declare_them(toy_here, tmp_path):
@@ -126,9 +126,9 @@ def test_no_folder_to_write_to_and_data_that_cannot_be_used_are_refused(toy, tmp
 
 
 @pytest.fixture
-def earlier(published, tmp_path):
-    """A copy of the published folder, to be endangered."""
-    return shutil.copytree(published, tmp_path / "reports", symlinks=True)
+def earlier(planned, tmp_path):
+    """A copy of the planned folder, to be endangered."""
+    return shutil.copytree(planned, tmp_path / "reports", symlinks=True)
 
 
 def test_a_failed_week_stands_in_the_list_until_it_succeeds(toy_here, earlier):
