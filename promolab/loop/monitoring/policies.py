@@ -86,22 +86,27 @@ def weeks_by_policy(
     >>> found.frame[["policy", "weeks", "added", "gap"]].values.tolist()
     [['greedy', 3, 6.0, nan], ['ucb', 3, 9.0, 3.0]]
     """
-    rows, greedy = [], weeks["policy"] == GREEDY
+    rows, greedy = [], weeks[weeks["policy"] == GREEDY]
     for policy, mine in weeks.groupby("policy", sort=False):
-        added, n = mine["added"], len(mine)
-        half = t_quantile(LEVEL, max(n - 1, 1)) * added.std(ddof=1) / np.sqrt(n)
-        gap = (np.nan,) * 3
-        if policy != GREEDY and n > 1 and greedy.sum() > 1:
-            both = weeks[greedy | (weeks["policy"] == policy)]
-            treated = (both["policy"] == policy).to_numpy()
-            unit = pd.factorize(both["week"])[0]
-            arms = compare_means(both["added"].to_numpy(dtype=float), treated, unit)
+        both, gap = mine.merge(greedy, on="week", suffixes=("", "_greedy")), (np.nan,) * 3
+        if policy != GREEDY and len(both) > 1:
+            gap = _around(both["added"] - both["added_greedy"])
+        elif policy != GREEDY and min(len(mine), len(greedy)) > 1:
+            every = pd.concat([mine, greedy])
+            arms = compare_means(every["added"].to_numpy(float), np.arange(len(every)) < len(mine))
             gap = (arms.value, *arms.interval(LEVEL))
-        rows.append((policy, n, added.mean(), added.mean() - half, added.mean() + half, *gap))
+        rows.append((policy, len(mine), *_around(mine["added"]), *gap))
     none = pd.Series(dtype=float)
     return PolicyWeeks(
         pd.DataFrame(rows, columns=COLUMNS), none if worth is None else worth, currency
     )
+
+
+def _around(values: pd.Series[Any]) -> tuple[float, float, float]:
+    """Return a mean with Student's interval; nan for ends of one value."""
+    mean, n = float(values.mean()), len(values)
+    half = float(t_quantile(LEVEL, max(n - 1, 1)) * values.std(ddof=1) / np.sqrt(n))
+    return mean, mean - half, mean + half
 
 
 def policy_weeks(run: RunFolder, said: ComparedForecasts, shop: Shop) -> PolicyWeeks:

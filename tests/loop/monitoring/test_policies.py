@@ -26,6 +26,9 @@ def test_the_same_weeks_tell_policies_apart_that_other_weeks_do_not():
     for found in (same, others):
         row = found.frame.set_index("policy").loc["ucb"]
         assert row["gap_low"] < 30 < row["gap_high"] and row["weeks"] == 12
+    row = same.frame.set_index("policy").loc["ucb"]
+    half = 2.2 * 5 * np.sqrt(2 / 12)  # Student's, of weeks' differences
+    assert row["gap_high"] - row["gap_low"] == pytest.approx(2 * half, rel=0.4)
     assert same.frame["gap_low"].iloc[1] > 0 > others.frame["gap_low"].iloc[1]
     assert "Worth it here: UCB added" in same.summary()
     assert others.summary().startswith("Greedy suffices: no other policy")
