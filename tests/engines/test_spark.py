@@ -53,7 +53,6 @@ def read_from(con: Any, like: Shop, called: str = "{}") -> Shop:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """The dirty shop as a folder of parquet."""
     return written(dirty_shop(), tmp_path_factory.mktemp("dirty") / "shop")
 
 
@@ -73,7 +72,6 @@ def cleaned(shops) -> list[tuple[Shop, Any]]:
 
 @pytest.fixture(scope="module")
 def described(cleaned) -> list[pd.DataFrame]:
-    """The features on either."""
     return [RESULTS["features"](shop) for shop, _ in cleaned]
 
 

@@ -20,13 +20,7 @@ NEW[["cost", "cost_ci_low", "cost_ci_high"]] = 30.0, 20.0, 50.0
 NEW[["discount", "discount_ci_low", "discount_ci_high"]] = 20.0, 10.0, 40.0
 
 
-def shop(
-    *,
-    later: bool = True,
-    returns: bool = True,
-    promotions: dict[str, Any] | None = None,
-    more: tuple[tuple[str, str, int], ...] = (),
-):
+def shop(later: bool = True, returns: bool = True, promotions: Any = None, more: Any = ()):
     """Coupons: A to D are over, R runs since 5 of 10 days, N starts."""
     over = [(name, 60 - 10 * n, 50 - 10 * n) for n, name in enumerate("ABCD")]
     spans = [*over, ("R", 5, -5), ("N", -1, -8)]
@@ -45,17 +39,14 @@ def shop(
         back = events.head(1).assign(kind="return", ts=NOW - 20 * DAY, customer_id="c9")
         events = pd.concat([events, back], ignore_index=True)
     events = events.assign(product_id="p", amount=10.0, discount=2.0, coupon_discount=2.0)
-    return shop_of(
-        {
-            "events": events,
-            "promotions": table.assign(**(promotions or {})),
-            "promotion_products": table[["promotion_id"]].assign(product_id="p"),
-            "exposures": dated(exposed, columns),
-            "responses": dated([*redeemed, *again], columns).assign(kind="redeem"),
-        },
-        operations={"economics": {"coupon_cost": 0.5}},
-        currency="EUR",
-    )
+    tables = {
+        "events": events,
+        "promotions": table.assign(**(promotions or {})),
+        "promotion_products": table[["promotion_id"]].assign(product_id="p"),
+        "exposures": dated(exposed, columns),
+        "responses": dated([*redeemed, *again], columns).assign(kind="redeem"),
+    }
+    return shop_of(tables, operations={"economics": {"coupon_cost": 0.5}}, currency="EUR")
 
 
 def told(given: Shop | None = None, new: pd.DataFrame = NEW, **options: Any) -> Finance:

@@ -56,7 +56,6 @@ def going(begun: Path, tmp_path: Path) -> GoingShop:
 
 @pytest.fixture(scope="module")
 def three(begun: Path, tmp_path_factory: pytest.TempPathFactory) -> GoingShop:
-    """Three weeks on."""
     found = again(begun, tmp_path_factory.mktemp("three") / "shop")
     for _ in range(3):
         found.decide(*some(found))

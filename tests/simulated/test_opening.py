@@ -5,7 +5,6 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from promolab.cli import main
 from promolab.simulated import tables as writing_tables
 from promolab.simulated.truth import Truth
 from promolab.simulated.world import AFTER, KINDS, World
@@ -47,15 +46,6 @@ def test_a_folder_of_something_else_or_that_cannot_be_written_is_left_alone(tmp_
     refused("is a file", load_shop, "simulated", **SMALL, folder=tmp_path / "mine.txt")
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
     refused("cannot be written", simulated, **SMALL, folder=tmp_path / "mine.txt" / "shop")
-
-
-def test_the_command_line_shows_it_and_keywords_go_before_what_the_source_states(capsys):
-    shop = load_shop("simulated:customers=300,weeks=11", customers=200)
-    assert shop.truth.world == World(customers=200, weeks=11)
-    assert main(["data", "simulated:customers=300,weeks=11"]) == 0
-    assert "decisions" in capsys.readouterr().out
-    assert main(["data", "simulated:customers=300,variant=easy"]) == 2
-    assert "variant 'easy' is unknown" in capsys.readouterr().err
 
 
 def test_chunks_follow_one_another(tmp_path, monkeypatch):
@@ -131,6 +121,8 @@ def test_the_same_world_is_the_same_however_written_also_on_a_command_line():
     stated = stated_world("simulated:customers=20000, variant=hard,kinds=coupon+recommendation")
     kinds = ("coupon", "recommendation")
     assert World(**stated) == World(customers=20_000, variant="hard", kinds=kinds)
+    shop = load_shop("simulated:customers=300,weeks=11", customers=200)
+    assert shop.truth.world == World(customers=200, weeks=11)  # keywords go first
     refused("name=value", load_shop, "simulated:20000")
     refused("no 'settings'", load_shop, "simulated:settings=shop.toml")
     refused("'simulated' alone", load_shop, "complete_journey", customers=10)

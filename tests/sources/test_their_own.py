@@ -62,8 +62,6 @@ def test_invoice_lines_load_by_twelve_lines(retail):
     assert 'PLASTERS IN TIN "CIRCUS PARADE"' in set(events.Description)
 
 
-# What is refused.
-
 MAPPED = '[events]\nfiles = "orders.csv"\n'
 BOTH = '[[events]]\nfiles = "orders.csv"\n[[events]]\n'
 ROWS = "customer_id,ts,kind\nA,2021-03-01,view\n"

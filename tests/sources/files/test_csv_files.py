@@ -106,7 +106,6 @@ def test_columns_are_limited_and_matched_by_name_and_rows_stay_in_order(read, mo
 @given(body=st.text(alphabet='ab,"\n\r', max_size=40) | st.text(alphabet="aé,\n\r", max_size=20))
 @example(body='"","\r;",\n"","\r"\n')
 def test_any_text_is_read_as_python_does_or_refused_as_python_does(read, body):
-    """No text, however broken, is read in another way than Python's strict reader reads it."""
     content = f"a,b\n{body}"
     try:
         rows = [row for row in csv.reader(io.StringIO(content, newline=""), strict=True) if row]

@@ -44,9 +44,6 @@ def names(paths: list[Path], folder: Path) -> list[str]:
     return [path.relative_to(folder).as_posix() for path in paths]
 
 
-# Which files.
-
-
 @pytest.mark.parametrize("name", ["events.parquet", "events.csv.gz", "events.xlsx", "Events.CSV"])
 def test_a_tables_own_file(tmp_path, name):
     for file in (name, "customers.csv", "events.txt", "events.json", ".events.csv", "shop.toml"):
@@ -104,9 +101,6 @@ def test_links(tmp_path):
         spoilt(f"{table}.csv is a link to a file that is not there", find_files, shop, table)
 
 
-# Csv files together.
-
-
 def test_csv_files_gzip_too_are_one_table_of_text_and_are_parsed_once(tmp_path, con):
     paths = put(tmp_path, a__csv="id,x\n007,1\n", b__csv="y;id\n2;B\n", c__csv="id,x\nC,\n")
     paths.append(tmp_path / "d.csv.gz")
@@ -160,9 +154,6 @@ def test_a_file_that_changes_while_it_is_read_and_a_full_disk(tmp_path, con, mon
     spoilt("no room is left .* reading events; .*TMPDIR", read_files, con, "events", [path])
 
 
-# Parquet files together.
-
-
 def parquet(folder: Path, **columns_of: dict[str, Any]) -> list[Path]:
     for name, columns in columns_of.items():
         pq.write_table(pa.table(columns), folder / f"{name}.parquet")
@@ -199,9 +190,6 @@ def test_a_column_of_two_kinds(tmp_path, con):
     ]:
         paths = parquet(tmp_path, a={"x": one}, b={"x": other})
         spoilt(f"the column 'x' is .*{said}", read_files, con, "events", paths)
-
-
-# Excel.
 
 
 SPACE = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
