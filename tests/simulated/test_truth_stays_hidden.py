@@ -20,33 +20,28 @@ LATENT = {*Customers.__dataclass_fields__, "truth"} - SHOWN
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("hidden")
+def made(tmp_path_factory):
+    """A shop that knows its truth, the same cleaned, and where it lies."""
+    folder = tmp_path_factory.mktemp("hidden")
+    shop = simulated(customers=300, weeks=12, folder=folder / "shop")
+    return shop, clean(shop)[0], folder
 
 
-@pytest.fixture(scope="module")
-def shop(folder):
-    return simulated(customers=300, weeks=12, folder=folder / "shop")
-
-
-@pytest.fixture(scope="module")
-def cleaned(shop):
-    return clean(shop)[0]
-
-
-def test_features_are_the_same_without_it_and_no_table_has_it(shop, cleaned, monkeypatch):
+def test_features_are_the_same_without_it_and_no_table_has_it(made, monkeypatch):
+    shop, cleaned, _ = made
     monkeypatch.setattr(Truth, "effects", lambda *_: pytest.fail("the truth was asked for"))
     assert type(shop) is SimulatedShop and type(cleaned) is Shop and not hasattr(cleaned, "truth")
     moment = shop.truth.world.starts(10)
-    made = [build_features(one, moment).execute() for one in (shop, cleaned)]
-    pd.testing.assert_frame_equal(*(x.sort_values("customer_id", ignore_index=True) for x in made))
+    known = [build_features(one, moment).execute() for one in (shop, cleaned)]
+    pd.testing.assert_frame_equal(*(x.sort_values("customer_id", ignore_index=True) for x in known))
     # Not even of the shop that knows its truth.
     pairs = build_pairs(shop, as_of=shop.span()[1])
-    for table in (*shop.tables.values(), *cleaned.tables.values(), made[0], pairs):
+    for table in (*shop.tables.values(), *cleaned.tables.values(), known[0], pairs):
         assert not set(table.columns) & {*TELLING, *LATENT}
 
 
-def test_it_is_written_nowhere(shop, cleaned, folder):
+def test_it_is_written_nowhere(made):
+    shop, cleaned, folder = made
     truth = shop.truth.effects(shop.truth.promotions[0])
     save_shop(cleaned, folder / "saved")
     numbers = truth.margin_effect[truth.margin_effect != 0].head(20).to_numpy()
