@@ -1,5 +1,6 @@
 """Personal columns: found by name or value, left out, kept on request, and never written."""
 
+from itertools import product
 from typing import Any
 
 import nbformat
@@ -83,11 +84,9 @@ def test_columns_are_found_by_name_value_or_a_single_address_with_the_reason():
     }
 
 
-FIRST = ("Anna", "Ben", "Clara", "Dirk", "Eva", "Finn")
-
-
 def test_names_of_people_and_numbers_are_told_by_their_shape():
-    full = [f"{first} {last}" for first in FIRST for last in ("Schmidt", "Berg", "O'Neil")]
+    first, last = ("Anna", "Ben", "Clara", "Dirk", "Eva", "Finn"), ("Schmidt", "Berg", "O'Neil")
+    full = [" ".join(name) for name in product(first, last)]
     who = [n // 3 for n in range(3 * len(full))]  # three events a customer
     columns: dict[str, Any] = {"customer_id": who, "buyer_said": [full[n] for n in who]}
     columns |= {"user": "Anna Schmidt", "ref": [f"0170{1_000_000 + n}" for n in range(len(who))]}

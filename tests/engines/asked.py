@@ -1,4 +1,4 @@
-"""Everything that the library asks of an engine, asked of a small simulated shop that is dirty."""
+"""What the library asks of an engine beside features and pairs, of a dirty simulated shop."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -67,21 +67,6 @@ def experiment_read(shop: Shop) -> pd.DataFrame:
     return promolab.analyze_experiment(rows, figures, shares=SHARES).to_frame()
 
 
-def several_moments(shop: Shop) -> pd.DataFrame:
-    """Return features of some customers at three moments."""
-    moments = [AS_OF - timedelta(days=days) for days in (0, 30, 61)]
-    some = sorted(shop.customers.customer_id.execute())[:40]
-    asked = pd.DataFrame([(c, d) for c in some for d in moments], columns=["customer_id", "as_of"])
-    found: pd.DataFrame = promolab.build_features(shop, asked).execute()
-    return found.sort_values(["customer_id", "as_of"], ignore_index=True)
-
-
-def in_order(rows: Any, *by: str) -> pd.DataFrame:
-    """Return an Ibis table's rows in an order of their own."""
-    found: pd.DataFrame = rows.execute()
-    return found.sort_values(list(by), ignore_index=True)
-
-
 def money(shop: Shop) -> list[pd.DataFrame]:
     """Return what promotions cost, who buys anyway, what orders are worth."""
     told = read_operations(shop.settings).economics
@@ -96,13 +81,6 @@ def money(shop: Shop) -> list[pd.DataFrame]:
 
 
 ASKED: dict[str, Callable[[Shop], Any]] = {
-    "features": lambda s: in_order(promolab.build_features(s, AS_OF), "customer_id"),
-    "features at several moments": several_moments,
-    "favourites": lambda s: in_order(features.favourite_categories(s, AS_OF), "customer_id"),
-    "pairs": lambda s: in_order(promolab.build_pairs(s, AS_OF), "promotion_id", "customer_id"),
-    "candidates": lambda s: in_order(
-        features.build_candidates(s, AS_OF, STARTING), "promotion_id", "customer_id"
-    ),
     "plan": planned,
     "experiment": experiment,
     "experiment read": experiment_read,

@@ -15,12 +15,8 @@ from promolab.segmentation.groups.measures import grouped_mean, grouped_ratio
 from promolab.segmentation.groups.preparation import has_history, prepare, standardise
 
 
-@pytest.fixture(scope="module")
-def matrix(planted: tuple[pd.DataFrame, np.ndarray]) -> np.ndarray:
-    return prepare(planted[0]).matrix
-
-
-def test_the_silhouette_is_that_of_scikit_learn_noise_left_out(matrix, monkeypatch):
+def test_the_silhouette_is_that_of_scikit_learn_noise_left_out(planted, monkeypatch):
+    matrix = prepare(planted[0]).matrix
     codes = KMeans(4, n_init=5, random_state=2).fit(matrix).labels_
     mean, low, high = clustering.silhouette(matrix, codes, seed=0)
     assert mean == pytest.approx(silhouette_score(matrix, codes), abs=1e-9)

@@ -1,6 +1,5 @@
 import numpy as np
 import pandas as pd
-import pytest
 
 from promolab.profiles import AXES, build_profiles
 from promolab.segmentation import describe_segments
@@ -9,12 +8,9 @@ from tests.refused import refused
 from tests.segmentation.conftest import answered
 
 
-@pytest.fixture(scope="module")
-def segment(features: pd.DataFrame) -> np.ndarray:
-    return np.where(features["orders"] > 8, "Many", np.where(features["orders"] > 3, "Some", "Few"))
-
-
-def test_figures_are_those_of_pandas_and_segment_response_and_drawn(features, segment):
+def test_figures_are_those_of_pandas_and_segment_response_and_drawn(features):
+    orders = features["orders"]
+    segment = np.select([orders > 8, orders > 3], ["Many", "Some"], "Few").astype(object)
     response = answered(features, segment)
     profile = describe_segments(features, segment, response=response)
     table, by = profile.frame.set_index("segment"), features.groupby(segment)

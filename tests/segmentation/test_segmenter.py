@@ -8,11 +8,9 @@ from promolab.segmentation import Segmenter
 from promolab.segmentation.segmenter import METHODS
 from tests.refused import refused
 
-Planted = tuple[pd.DataFrame, np.ndarray]
-
 
 @pytest.fixture(scope="module")
-def fitted(planted: Planted) -> Segmenter:
+def fitted(planted) -> Segmenter:
     return Segmenter(bootstraps=10).fit(planted[0])
 
 
@@ -81,7 +79,7 @@ def test_customers_without_purchases_or_history_are_named(features: pd.DataFrame
     segmenter.map().plot()
 
 
-def test_dbscan_leaves_out_those_unlike_any_group(planted: Planted) -> None:
+def test_dbscan_leaves_out_those_unlike_any_group(planted) -> None:
     frame, _ = planted
     strange = frame.head(2).assign(customer_id=["x1", "x2"], discount_share=[0.9, 0.0])
     strange["recency_days"], strange["average_order_amount"] = [1.0, 400.0], [900.0, 800.0]
@@ -123,7 +121,7 @@ def test_bad_parameters_and_what_is_called_otherwise_are_refused(features: pd.Da
     refused("not fitted", Segmenter().profile)
 
 
-def test_map_keeps_the_distances_of_two_features(planted: Planted) -> None:
+def test_map_keeps_the_distances_of_two_features(planted) -> None:
     columns = ["recency_days", "discount_share"]
     plane = Segmenter(k=3, columns=columns, bootstraps=0).fit(planted[0]).map()
     points = plane.to_frame()

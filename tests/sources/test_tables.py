@@ -38,9 +38,6 @@ def times(folder: Path) -> list[datetime]:
     return list(ts.dt.to_pydatetime())
 
 
-WANTED = [("007", "purchase", 2.5), ("B2", "view", None)]
-
-
 def rows(shop) -> list[tuple[str, str, float | None]]:
     frame = shop.events.order_by("customer_id").execute()
     amounts = [None if pd.isna(a) else a for a in frame.amount]
@@ -68,7 +65,8 @@ def test_parquet_csv_zipped_csv_and_duckdb_give_the_same_shop_saved_or_not(folde
         assert source != "parquet" or again.events.schema() == shop.events.schema()
         assert len(shop.fingerprints) == 1
         for one in (shop, again):
-            assert rows(one) == WANTED and "colour" in one.events.columns
+            assert rows(one) == [("007", "purchase", 2.5), ("B2", "view", None)]
+            assert "colour" in one.events.columns
             assert one.settings.name == "Corner" and one.zone == "Europe/Rome"
             assert set(one.tables) == {"customers", "events"}
             assert sorted(one.customers.customer_id.execute()) == ["007", "B2"]
@@ -79,15 +77,15 @@ def test_a_shop_that_nobody_named_is_called_as_its_folder_or_file(tmp_path, monk
     folder.mkdir()
     frame.to_parquet(folder / "events.parquet")
     assert load_shop(folder).settings == Settings(name="bakery") and load_shop(folder).zone == "UTC"
-    (folder / "shop.toml").write_text('zone = "UTC"\n')
     with duckdb.connect(str(folder / "mill.duckdb")) as con:
         con.execute("CREATE TABLE events AS SELECT * FROM frame")
-    shop = load_shop(folder, settings=folder / "shop.toml")
-    assert shop.settings.name == "bakery" and shop.left_out[0].startswith("mill.duckdb is a DuckDB")
+    shop = load_shop(folder)
+    assert shop.left_out[0].startswith("mill.duckdb is a DuckDB")
     assert str(tmp_path) not in shop.left_out[0]  # pages show it
     assert load_shop(folder / "mill.duckdb").settings.name == "mill"
+    (folder / "shop.toml").write_text('zone = "UTC"\n')
     monkeypatch.chdir(folder)
-    assert load_shop(".").settings.name == "bakery"
+    assert load_shop(".", settings=folder / "shop.toml").settings.name == "bakery"
 
 
 def test_times_with_a_zone_are_instants_and_others_utc_or_midnights(folder):
