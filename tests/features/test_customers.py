@@ -259,14 +259,12 @@ def test_not_a_number_counts_as_nothing():
     assert got.amount.tolist() == [3.0]
 
 
-OUTSIDE = r"as_of {}-01-01 lies outside the data of .*, which reach from 2021-01-0\d to 2021"
-
-
 @pytest.mark.parametrize(
     ("bad", "said"),
     [
         *((bad, "as_of") for bad in ("soon", None, object(), 5, True, pd.NaT)),
-        *((datetime(year, 1, 1), OUTSIDE.format(year)) for year in (2019, 2024)),
+        (datetime(2019, 1, 1), r"2019-01-01 lies outside .*, which reach from 2021-01-0\d to 2021"),
+        (datetime(2024, 1, 1), "2024-01-01 lies outside the data"),
         (pd.DataFrame({"customer_id": ["C01"]}), "lacks the column 'as_of'"),
         (pd.DataFrame({"customer_id": ["C01"], "as_of": ["x"]}), "expected times"),
     ],

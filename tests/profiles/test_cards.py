@@ -7,13 +7,7 @@ import pytest
 from scipy.stats import rankdata
 
 from promolab.contract import Attributes
-from promolab.profiles import (
-    AXES,
-    build_profiles,
-    compare_cards,
-    contrast_customers,
-    profile_card,
-)
+from promolab.profiles import AXES, build_profiles, compare_cards, contrast_customers, profile_card
 from tests.refused import refused
 
 

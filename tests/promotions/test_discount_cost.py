@@ -131,10 +131,8 @@ def test_a_type_has_its_own_mean_and_all_share_the_spread() -> None:
     x, y = (discount_per_redeemer(past, {"kind": "coupon", "type": t}) for t in "xy")
     assert x.ratios == y.ratios and x.ratios.freedom == 11
     assert y.per_redeemer(30).value > 2 * x.per_redeemer(30).value
-    assert "14 past promotions weighted by size, 2 of them of y." in y.summary()
     # A type never seen may differ as types do; another kind says nothing.
     z = discount_per_redeemer(past, {"kind": "coupon", "type": "z"})
-    assert "0 of them of z" in z.summary()
     new, known = z.per_redeemer(30), x.per_redeemer(30)
     assert new.ci_high / new.ci_low > known.ci_high / known.ci_low
     assert discount_per_redeemer(past, {"kind": "full_reduction"}).ratios.k == 0

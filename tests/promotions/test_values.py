@@ -10,17 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.promotions import (
-    Coupon,
-    FullReduction,
-    LimitedTimeDiscount,
-    OrderValues,
-    PromotionValues,
-    Recommendation,
-    order_values,
-    promotion_values,
-    read_promotions,
-)
+from promolab import promotions as face
+from promolab.promotions import OrderValues, PromotionValues, order_values, promotion_values
 from promolab.promotions.parts import parts_of
 from promolab.promotions.stacking import kept_beside, off_an_order
 from promolab.results import Estimate
@@ -28,10 +19,10 @@ from promolab.sources import simulated
 from tests.refused import refused
 
 WINDOW = {"starts_at": datetime(2024, 1, 1), "ends_at": datetime(2024, 1, 8)}
-limited = partial(LimitedTimeDiscount, promotion_id="L", **WINDOW)
-full = partial(FullReduction, promotion_id="F", **WINDOW)
-coupon = partial(Coupon, promotion_id="C", **WINDOW)
-tip = partial(Recommendation, promotion_id="R", **WINDOW)
+limited = partial(face.LimitedTimeDiscount, promotion_id="L", **WINDOW)
+full = partial(face.FullReduction, promotion_id="F", **WINDOW)
+coupon = partial(face.Coupon, promotion_id="C", **WINDOW)
+tip = partial(face.Recommendation, promotion_id="R", **WINDOW)
 
 
 def orders_of(promotions: Sequence[Any], n: int = 1, **changed: Any) -> OrderValues:
@@ -52,7 +43,7 @@ def orders_of(promotions: Sequence[Any], n: int = 1, **changed: Any) -> OrderVal
 
 def valued(shop: Any, ids: Sequence[str], **given: Any) -> tuple[PromotionValues, dict[str, Any]]:
     """Return promotions valued by their true effects, told with noise; and what is true."""
-    offers = read_promotions(shop, ids)
+    offers = face.read_promotions(shop, ids)
     orders = order_values(shop, next(iter(offers.values())).starts_at, promotions=list(offers))
     truth = {one: shop.truth.effects(one) for one in offers}
     effect = np.column_stack([told["margin_effect"] for told in truth.values()])
@@ -210,7 +201,7 @@ def test_costs_hold_at_every_depth_where_windows_overlap(overlapping):
 def test_an_effect_moves_to_other_terms_order_by_order(overlapping):
     shop, world = overlapping, overlapping.truth.world
     last = [one for one in shop.truth.promotions[-world.per_round :] if "limited" in one]
-    offers = list(read_promotions(shop, last).values())
+    offers = list(face.read_promotions(shop, last).values())
     orders = order_values(shop, offers[0].starts_at, promotions=last)
     truth = np.column_stack([shop.truth.effects(one)["margin_effect"] for one in last])
     middle = np.repeat(truth[:, 1:2], 3, axis=1)

@@ -1,13 +1,8 @@
 import numpy as np
 import pandas as pd
 
-from promolab.segmentation.groups.naming import (
-    COMMON,
-    THEMES,
-    name_segments,
-    named_groups,
-    untrue_names,
-)
+from promolab.segmentation.groups import naming
+from promolab.segmentation.groups.naming import name_segments, named_groups, untrue_names
 
 
 def test_names_say_what_sets_a_segment_apart_the_largest_first_each_word_once() -> None:
@@ -20,8 +15,8 @@ def test_names_say_what_sets_a_segment_apart_the_largest_first_each_word_once() 
     assert "ig-basket" in names[1] and "mall-basket" in names[2]
     frame = pd.DataFrame({"recency_days": [1.0, 9.0] * 6})
     names = name_segments(frame, np.repeat([0, 1, 2], 4))
-    assert names == [COMMON, f"{COMMON} (2)", f"{COMMON} (3)"]
-    assert name_segments(frame[[]], np.zeros(12, dtype=int)) == [COMMON]
+    assert names == [naming.COMMON, f"{naming.COMMON} (2)", f"{naming.COMMON} (3)"]
+    assert name_segments(frame[[]], np.zeros(12, dtype=int)) == [naming.COMMON]
     frame = pd.DataFrame({"days_between_orders": [2.0, 2.0, 60.0, 60.0]})
     assert name_segments(frame, np.array([0, 0, 1, 1])) == ["Regulars", "Occasional visitors"]
     frame = pd.DataFrame({"recency_days": [90.0, 95.0, 1.0, 2.0, 3.0, 40.0]})
@@ -29,7 +24,7 @@ def test_names_say_what_sets_a_segment_apart_the_largest_first_each_word_once() 
     assert names == ["Recent visitors", "Lapsed customers"]
     assert codes.tolist() == [1, 1, 0, 0, 0, -1]
     assert named_groups(frame, np.full(6, -1))[0] == []
-    phrases = [p for theme in THEMES for p in (theme.high, theme.low) if p is not None]
+    phrases = [p for theme in naming.THEMES for p in (theme.high, theme.low) if p is not None]
     for words in zip(*phrases, strict=True):  # adjectives, and nouns
         assert len(set(words)) == len(phrases)
 
@@ -41,7 +36,7 @@ def test_a_name_holds_for_the_figures_themselves_and_lapsed_by_the_own_rhythm() 
     frame = pd.DataFrame({"amount_84d": sales})
     assert sales[codes == 1].mean() < sales.mean()
     low, middle, high = name_segments(frame, codes)
-    assert (low, high) == ("Light buyers", "Big spenders") and middle == COMMON
+    assert (low, high) == ("Light buyers", "Big spenders") and middle == naming.COMMON
     frame = pd.DataFrame({"amount_84d": [10.0, 12.0, 100.0, 90.0], "recency_days": [5.0] * 4})
     codes = np.array([0, 0, 1, 1])
     names = ["Recently seen big spenders", "Light buyers (2)"]
