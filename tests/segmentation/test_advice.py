@@ -85,8 +85,7 @@ def test_few_customers_get_no_line_of_their_own_and_a_segmenter_gives_its_advice
 def test_bare_features_give_no_sign_and_a_point_more_is_not_said_to_be_more() -> None:
     frame = pd.DataFrame({"customer_id": range(80), "recency_days": [2.0, 3.0] * 40})
     advice = segment_advice(frame, ["a", "b"] * 40)
-    assert (advice.frame["signs"] == "").all()
-    assert "nan" not in advice.to_table().text
+    assert (advice.frame["signs"] == "").all() and "nan" not in advice.to_table().text
     unknown = segment_advice(frame[["customer_id"]], ["a", "b"] * 40)
     assert unknown.summary() == advice.summary()
     refused("one name per row", segment_advice, frame, ["a"])
