@@ -123,8 +123,9 @@ class EffectModel:
 
     def predict(self, Z: np.ndarray) -> np.ndarray:
         """Return the effects, shape (n, K − 1)."""
-        if all(isinstance(part, LinearFit) for part in self.parts):
-            return values_of(self.parts, Z)
+        lines = [part for part in self.parts if isinstance(part, LinearFit)]
+        if len(lines) == len(self.parts):
+            return values_of(lines, Z)
         return np.column_stack([part.predict(Z) for part in self.parts])
 
 

@@ -25,6 +25,9 @@ LIKELY = (1 / 2, 1 / 6, 1 / 6, 1 / 6)
 it is found how much customers differ (none: they do not). Small effects are no sign of none.
 """
 STEPS, CLOSE, ALIKE = 30, 1e-9, 1e-6
+HELD = 4
+"""For so many rounds the curvature of the rows' part is taken to stay: it hardly moves, and is all
+that takes long."""
 ZEROS, BUYERS = 0.1, 50
 """Share of decisions without a purchase, and number of those with one, that are there at least."""
 
@@ -206,42 +209,62 @@ def buying(
     parts = [(Z[codes == k], bought[codes == k].astype(float)) for k in range(arms)]
     beta, own = np.zeros((arms, d)), 0.1**2 if rounds else ALIKE
     base = np.r_[1e-4, np.ones(d - 1)]
-    rounds = rounds if d > 1 else 0
+    rounds, squares = rounds if d > 1 else 0, None
     for left in range(rounds, -1, -1):  # a step for each spread; all that it takes at last
         arm = np.r_[spread**-2, np.full(d - 1, 1 / own)]
-        prior = np.concatenate([base, *[arm] * (arms - 1)])
-        beta, curved, fit = _mode(parts, beta, prior, 1 if 0 < left < rounds else STEPS)
-        covariance = np.linalg.inv(curved)
+        prior = np.stack([base, *[arm] * (arms - 1)])
+        squares = None if left in (0, rounds) or left % HELD == 0 else squares
+        steps = 1 if 0 < left < rounds else STEPS
+        beta, (inner, moved, top), fit, squares = _mode(parts, beta, prior, steps, squares)
         if left:
-            seconds = beta.ravel() ** 2 + np.diag(covariance)
-            own = max(float(seconds.reshape(arms, d)[1:, 1:].mean()), ALIKE)
-    evidence = fit + np.log(prior).sum() / 2 - np.linalg.slogdet(curved)[1] / 2
-    return beta, covariance, float(evidence)
+            variance = np.diagonal(inner, 0, 1, 2) + ((moved @ top) * moved).sum(axis=2)
+            own = max(float((beta[1:] ** 2 + variance)[:, 1:].mean()), ALIKE)
+    ends = np.concatenate([np.eye(d), *-moved])
+    covariance = ends @ top @ ends.T
+    for k, mine in enumerate(inner, 1):
+        covariance[k * d : (k + 1) * d, k * d : (k + 1) * d] += mine
+    tight = np.linalg.slogdet(top)[1] + np.linalg.slogdet(inner)[1].sum()
+    return beta, covariance, float(fit + np.log(prior).sum() / 2 + tight / 2)
 
 
 def _mode(
-    parts: list[tuple[np.ndarray, np.ndarray]], beta: np.ndarray, prior: np.ndarray, steps: int
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return the most likely coefficients, the curvature there, and the log of both densities."""
-    arms, d = beta.shape
+    parts: list[tuple[np.ndarray, np.ndarray]],
+    beta: np.ndarray,
+    prior: np.ndarray,
+    steps: int,
+    held: np.ndarray | None = None,
+) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray, np.ndarray], float, np.ndarray]:
+    """Return the most likely coefficients, their covariance, the log of both densities, curvatures.
+
+    The covariance in three parts: of each arm given none's coefficients, (K − 1, d, d), by how much
+    the arms' move against those, and of those. Curvatures are those of each arm's rows, (K, d, d),
+    which another step may take as they are (``held``).
+    """
     for _ in range(steps):
-        slope, curved, fit = np.zeros((arms, d)), np.zeros((arms, d, arms, d)), 0.0
-        for k, (Z, bought) in enumerate(parts):
-            line = Z @ (beta[0] + (beta[k] if k else 0.0))
-            chance = _chance(line)
-            fit += float(bought @ line - np.logaddexp(0, line).sum())
-            rows = Z * np.sqrt(chance * (1 - chance))[:, None]  # times itself: half the work
-            square, push = rows.T @ rows, Z.T @ (bought - chance)
-            for i in {0, k}:
-                slope[i] += push
-                for j in {0, k}:
-                    curved[i, :, j] += square
-        flat = curved.reshape(arms * d, arms * d) + np.diag(prior)
-        step = np.linalg.solve(flat, slope.ravel() - prior * beta.ravel())
+        lines = [Z @ (beta[0] + (beta[k] if k else 0.0)) for k, (Z, _) in enumerate(parts)]
+        chances = [_chance(line) for line in lines]
+        slope = np.stack([Z.T @ (y - p) for (Z, y), p in zip(parts, chances, strict=True)])
+        slope[0] = slope.sum(axis=0)
+        if held is None:
+            # Times itself: half the work.
+            mine = zip(parts, chances, strict=True)
+            rows = (Z * np.sqrt(p * (1 - p))[:, None] for (Z, _), p in mine)
+            squares = np.stack([each.T @ each for each in rows])
+        else:
+            squares = held
+        inner = np.linalg.inv(squares[1:] + prior[1:, :, None] * np.eye(beta.shape[1]))
+        moved = inner @ squares[1:]
+        around = squares.sum(axis=0) - (squares[1:] @ moved).sum(axis=0)
+        top = np.linalg.inv(around + np.diag(prior[0]))
+        slope -= prior * beta
+        first = top @ (slope[0] - np.einsum("kij,ki->j", moved, slope[1:]))
+        step = np.vstack([first, np.einsum("kij,kj->ki", inner, slope[1:]) - moved @ first])
         if np.abs(step).max() < CLOSE**0.5:
             break
-        beta = beta + step.reshape(arms, d)
-    return beta, flat, fit - float(prior @ beta.ravel() ** 2) / 2
+        beta = beta + step
+    found = zip(parts, lines, strict=True)
+    fit = sum(float(y @ line - np.logaddexp(0, line).sum()) for (_, y), line in found)
+    return beta, (inner, moved, top), fit - float((prior * beta**2).sum()) / 2, squares
 
 
 def _basket(
