@@ -10,6 +10,7 @@ from .decisions import placed_lines as placed_lines
 from .decisions import whole_margin_rate as whole_margin_rate
 from .decisions import with_margin as with_margin
 from .decisions import with_outcomes as with_outcomes
+from .decisions import with_rates as with_rates
 from .lines import counted_contacts as counted_contacts
 from .lines import favourite_categories
 from .lines import goods as goods

@@ -130,7 +130,7 @@ def with_margin(shop: Shop, rows: Any) -> Any:
     import ibis
 
     stated = whole_margin_rate(shop)
-    rows = _with_rates(shop, rows, ibis.null("float64") if stated is None else stated)
+    rows = with_rates(shop, rows, ibis.null("float64") if stated is None else stated)
     if stated is None and shop.once(
         "unrated lines", ("events", "products"), lambda: _lacking(shop)
     ):
@@ -143,12 +143,12 @@ def _lacking(shop: Shop) -> bool:
     """Say whether any line ever sold lacks a rate: else none of any window does."""
     import ibis
 
-    lines = _with_rates(shop, order_lines(shop), ibis.null("float64"))
+    lines = with_rates(shop, order_lines(shop), ibis.null("float64"))
     return bool(lines.rate.isnull().any().execute())
 
 
-def _with_rates(shop: Shop, rows: Any, default: Any) -> Any:
-    """Add the margin rate of each line's product, or a default."""
+def with_rates(shop: Shop, rows: Any, default: Any) -> Any:
+    """Add the margin rate of each line's product, or a default, as ``rate``."""
     import ibis
 
     if shop.has("products", "margin_rate"):

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from promolab.contract import BOUGHT_FROM, NONE, Shop, read_operations
-from promolab.features import order_lines, read_as_of
+from promolab.features import order_lines, read_as_of, with_rates
 
 DAY = 86_400
 """Seconds."""
@@ -46,7 +46,9 @@ def orders_until(shop: Shop, as_of: datetime) -> Any:
     lines = order_lines(shop)
     since = ibis.literal(as_of).cast("timestamp") - ibis.interval(days=LOOK_BACK)
     lines = lines.filter((lines.ts < as_of) & (lines.ts >= since))
-    lines = _with_margin_rates(shop, lines)
+    lines = with_rates(
+        shop, lines, float(read_operations(shop.settings).economics.margin_rate.value)
+    )
     listed = (lines.amount + lines.discount).cast(MONEY)
     bought = lines.bought & lines.usable
     orders = lines.group_by("customer_id", "order_id", "single_ts").aggregate(
@@ -62,21 +64,6 @@ def orders_until(shop: Shop, as_of: datetime) -> Any:
     keys = ["customer_id", "ts", "order_id"]
     number = ibis.row_number().over(ibis.window(order_by=keys))
     return orders.mutate(number=number, coupon=orders.coupon.fill_null(False)).cache()
-
-
-def _with_margin_rates(shop: Shop, lines: Any) -> Any:
-    import ibis
-
-    default = float(read_operations(shop.settings).economics.margin_rate.value)
-    if not shop.has("products", "margin_rate"):
-        return lines.mutate(rate=ibis.literal(default))
-    own = shop.products.group_by("product_id").aggregate(
-        rate=shop.products.margin_rate.cast("float64").max()
-    )
-    own = own.mutate(rate=ibis.ifelse(own.rate.isnan(), None, own.rate))
-    joined = lines.left_join(own, "product_id")
-    rate = joined.rate.fill_null(default)
-    return joined.select(*[lines[name] for name in lines.columns], rate=rate)
 
 
 def own_windows(shop: Shop, as_of: datetime) -> Any:

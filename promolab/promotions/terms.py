@@ -405,8 +405,8 @@ def read_promotions(shop: Shop, ids: Iterable[Any] | None = None) -> dict[Any, P
     >>> found[18].kind, found[18].face_value("USD")
     ('coupon', 'not stated')
     """
-    table = shop.promotions.execute()
-    table["text"] = table["promotion_id"].astype(str)
+    table = shop.once("promotions read", ("promotions",), shop.promotions.execute)
+    table = table.assign(text=table["promotion_id"].astype(str))
     table = table.sort_values(["starts_at", "text"])
     if ids is not None:
         wanted = {str(one) for one in ids}
@@ -423,7 +423,9 @@ def read_promotions(shop: Shop, ids: Iterable[Any] | None = None) -> dict[Any, P
     columns = [c for c in ("discount_rate", "reduction") if c in table] or ["threshold"]
     states = any(table[c].notna().any() for c in columns if c in table)
     kept = kept.assign(title=[shop.titles.get(text, "") for text in kept["text"]])
-    products = _products(shop, kept["promotion_id"])
+    mine = kept["promotion_id"].tolist()
+    named = f"products of {mine}", ("promotion_products",)
+    products = shop.once(*named, lambda: _products(shop, mine))
     told = read_operations(shop.settings).economics
     return {
         row["promotion_id"]: _made(row, products.get(row["promotion_id"]), told, states=states)
