@@ -35,6 +35,19 @@ def test_a_basket_without_its_luck_has_the_same_mean_and_less_noise() -> None:
     assert found.std() < 0.7 * rows.y.std()
 
 
+def test_of_many_rows_the_curvature_that_is_held_changes_next_to_nothing(monkeypatch) -> None:
+    trial = made_up(0, two_part.MANY)
+    Z = np.column_stack([np.ones(trial.n), Design.learn(trial.X, "encoded").matrix(trial.X)])
+    asked = Z, trial.y() > 0, trial.codes, trial.K, *two_part.SLABS[0]
+    beta, covariance, evidence = two_part.buying(*asked)
+    monkeypatch.setattr(two_part, "HELD", 1)
+    exact = two_part.buying(*asked)
+    assert not np.array_equal(beta, exact[0])
+    np.testing.assert_allclose(beta, exact[0], atol=1e-3 * np.sqrt(np.diag(covariance)).min())
+    np.testing.assert_allclose(covariance, exact[1], atol=1e-4 * np.diag(covariance).min())
+    assert abs(evidence - exact[2]) < 1e-2
+
+
 def test_what_arms_do_to_baskets_is_kept_and_what_chance_does_is_drawn_together() -> None:
     rng = np.random.default_rng(0)
     codes, y = np.arange(40_000) % 4, np.exp(rng.normal(size=40_000))

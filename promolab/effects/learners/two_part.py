@@ -25,8 +25,8 @@ LIKELY = (1 / 2, 1 / 6, 1 / 6, 1 / 6)
 it is found how much customers differ (none: they do not). Small effects are no sign of none.
 """
 STEPS, CLOSE, ALIKE = 30, 1e-9, 1e-6
-HELD = 4
-"""For so many rounds the curvature of the rows' part is taken to stay: it hardly moves, and is all
+HELD, MANY = 4, 20_000
+"""Of so many rows the curvature is taken to stay for so many rounds: it hardly moves, and is all
 that takes long."""
 ZEROS, BUYERS = 0.1, 50
 """Share of decisions without a purchase, and number of those with one, that are there at least."""
@@ -209,11 +209,11 @@ def buying(
     parts = [(Z[codes == k], bought[codes == k].astype(float)) for k in range(arms)]
     beta, own = np.zeros((arms, d)), 0.1**2 if rounds else ALIKE
     base = np.r_[1e-4, np.ones(d - 1)]
-    rounds, squares = rounds if d > 1 else 0, None
+    rounds, squares, every = rounds if d > 1 else 0, None, HELD if len(Z) >= MANY else 1
     for left in range(rounds, -1, -1):  # a step for each spread; all that it takes at last
         arm = np.r_[spread**-2, np.full(d - 1, 1 / own)]
         prior = np.stack([base, *[arm] * (arms - 1)])
-        squares = None if left in (0, rounds) or left % HELD == 0 else squares
+        squares = None if left in (0, rounds) or left % every == 0 else squares
         steps = 1 if 0 < left < rounds else STEPS
         beta, (inner, moved, top), fit, squares = _mode(parts, beta, prior, steps, squares)
         if left:
