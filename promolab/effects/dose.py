@@ -311,18 +311,18 @@ def _by_promotion(
             "promolab.features.decisions_experiment(shop, by='kind')"
         )
     kept, mine = model.kept_[:, k - 1], trial.codes == k
-    block, rounds = (
-        pd.factorize(frame[trial.block]) if trial.block else (np.zeros(trial.n, int), [0])
-    )
-    given = frame["action"].astype(str).where(mine & kept)
-    names = sorted(name for name in given.dropna().unique() if pd.notna(doses.get(name)))
+    block, which = model._rows().setting.rows.block, np.flatnonzero(mine & kept)
+    block = np.zeros(trial.n, dtype=np.int64) if block is None else block
+    rounds, given = int(block.max()) + 1, frame["action"].iloc[which].astype(str)
+    names = sorted(name for name in given.unique() if pd.notna(doses.get(name)))
     if not names:
         raise InputError(f"none of the promotions of {arm_words(arm)} has a {dose}")
     values = [real_number(f"the {dose} of {name}", doses[name], least=0) for name in names]
-    taken = pd.Categorical(given, categories=names).codes.astype(np.int64)
+    taken = np.full(trial.n, -1)
+    taken[which] = pd.Categorical(given, categories=names).codes
     got = taken >= 0
     size = len(names)
-    offered = np.zeros((len(rounds), size))
+    offered = np.zeros((rounds, size))
     offered[block[got], taken[got]] = 1
     y, chance = trial.y(trial.early[0] if soon else model.outcome_), nuisance.propensity
     none = trial.codes == 0
@@ -335,17 +335,17 @@ def _by_promotion(
     whole = np.bincount(place, weights=weight, minlength=size)
     beside = np.bincount(place, weights=weight * away, minlength=size) / whole
     own = weight * (away - beside[place]) / whole[place]
-    _, cluster = np.unique(model.cluster_, return_inverse=True)
-    rows, customers = np.arange(trial.n), int(cluster.max()) + 1
+    cluster = model.cluster_
+    customers = int(cluster.max()) + 1
     # Per customer: sums and numbers by round, residuals by promotion.
-    columns = [block, len(rounds) + block, 2 * len(rounds) + place]
+    columns = [block, rounds + block, 2 * rounds + place]
     pieces = [base, kept.astype(float), own]
     sums = sparse.coo_matrix(
-        (np.concatenate(pieces), (np.tile(cluster[rows], 3), np.concatenate(columns))),
-        shape=(customers, 2 * len(rounds) + size),
+        (np.concatenate(pieces), (np.tile(cluster, 3), np.concatenate(columns))),
+        shape=(customers, 2 * rounds + size),
     ).tocsr()
     total = np.asarray(sums.sum(axis=0)).ravel()
-    parts = np.split(total, [len(rounds), 2 * len(rounds)])
+    parts = np.split(total, [rounds, 2 * rounds])
     n = parts[1] @ offered
     usual = parts[0] @ offered / n
     value = usual + beside
