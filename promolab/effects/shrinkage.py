@@ -506,7 +506,7 @@ def told_apart(
     arms, n = len(average), int(whole.sum())
     if n < 2 or arms < 2:
         return np.ones(arms)
-    left, own = (one.T if n == len(whole) else one.T[:, whole] for one in (gamma, away))
+    left, own = (one.T if n == len(gamma) else one.T[:, whole] for one in (gamma, away))
     chance = (left - left.mean(axis=0)).var(axis=1, ddof=1) / n * arms / (arms - 1)
     apart = average - average.mean()
     between = max(float((apart**2).sum() / (arms - 1) - chance.mean()), 0.0)
