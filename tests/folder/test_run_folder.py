@@ -107,13 +107,10 @@ def test_finish_lists_what_was_written(run):
     assert not (run.path / ".steps").exists()  # memory is noted inside a report alone
 
 
-def shop(**files):
-    settings = SimpleNamespace(name="Corner")
-    return SimpleNamespace(zone="Asia/Shanghai", settings=settings, fingerprints=files)
-
-
 def begin(folder, week="2017-W44", source="corner", lead_days=0, **files):
-    return begin_run(folder, source=source, week=week, shop=shop(**files), lead_days=lead_days)
+    settings = SimpleNamespace(name="Corner")
+    shop = SimpleNamespace(zone="Asia/Shanghai", settings=settings, fingerprints=files)
+    return begin_run(folder, source=source, week=week, shop=shop, lead_days=lead_days)
 
 
 @pytest.fixture

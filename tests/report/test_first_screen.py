@@ -249,10 +249,7 @@ def headline(**answer: Any) -> MoneyHeadline:
 
 
 def test_the_page_opens_with_the_money_answer_and_four_tiles_say_it_in_figures():
-    assert headline().sentence() == (
-        "Contact 8,210 of 31,500; 42,000 CNY of discounts and contacts; adds 18,300 [11,200, "
-        "25,400] of margin; 2 % chance of a loss; the next 1,000 would add 310 [100, 500]."
-    )
+    assert headline().sentence() == f"Contact 8,210 of 31,500; {OPENING}."
     tiles = headline().tiles()
     told = ["8,210", "18,000 CNY [11,000, 25,000]", "42,000 CNY", "2 %"]
     assert [tile.text for tile in tiles] == told

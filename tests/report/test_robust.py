@@ -178,16 +178,15 @@ def test_an_error_of_promolab_is_the_same_outside(make, tmp_path):
 
 
 def test_a_connection_that_drops_is_a_sentence(make, tmp_path, monkeypatch):
+    def load(source, **_):
+        raise OSError("server closed the connection unexpectedly\n\tThis probably means")
+
     told = r"^the connection to the shop's tables was lost \(.*server closed the connection "
     told += r"unexpectedly\); the reports .* Run again when they can be reached$"
     out = tmp_path / "out"
     with pytest.raises(StepError, match=told):
         make(out, "dropped", source="postgres://db.example/shop")
     assert not (out / WEEK).exists() and not list(out.glob(".staging-*"))
-
-    def load(source, **_):
-        raise OSError("server closed the connection unexpectedly\n\tThis probably means")
-
     monkeypatch.setattr("promolab.sources.load_shop", load)
     with pytest.raises(StepError, match=told.replace(".*server", "server")):
         make(out, source="postgres://db.example/shop")

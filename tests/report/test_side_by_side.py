@@ -73,8 +73,8 @@ def half(mine: str, other: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def forked(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Notebooks of which two, left and right, do not wait for each other."""
+def notebooks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Those of the toy shop here: two of them, left and right, do not wait for each other."""
     folder = tmp_path_factory.mktemp("forked")
     first = table("the source", "`shop/*`, `data` in `metrics.json`")
     left = table("`shop/events.json`", "`left` in `metrics.json`")
@@ -88,12 +88,6 @@ def forked(tmp_path_factory: pytest.TempPathFactory) -> Path:
         one = notebook(f"# {stem}", f"{START}--\n{code}", needs=needs)
         nbformat.write(one, folder / f"{stem}.ipynb")
     return folder
-
-
-@pytest.fixture(scope="session")
-def notebooks(forked: Path) -> Path:
-    """Let the toy shop's fixtures use these notebooks here."""
-    return forked
 
 
 @pytest.fixture

@@ -22,10 +22,9 @@ def test_what_is_acknowledged_survives_a_power_cut(valkey):
 
 def test_a_store_that_is_none_or_may_forget_is_refused_and_its_errors_are_said(valkey):
     store = open_store(valkey.url, "week")
-    for setting, value, said in [
-        ("maxmemory-policy", "allkeys-lru", "maxmemory-policy allkeys-lru"),
-        ("appendfsync", "everysec", r"everysec, maxmemory-policy noeviction\); start it"),
-    ]:
+    told = r"everysec, maxmemory-policy noeviction\); start it"
+    lru = ("maxmemory-policy", "allkeys-lru", "maxmemory-policy allkeys-lru")
+    for setting, value, said in (lru, ("appendfsync", "everysec", told)):
         before = store._redis.config_get(setting)[setting]
         store._redis.config_set(setting, value)
         refused(said, RedisStore, valkey.url, "week")

@@ -62,10 +62,12 @@ def test_a_terminal_shows_which_steps_run_and_a_log_a_line_each(monkeypatch, ter
     screen = io.StringIO()
     monkeypatch.setattr(screen, "isatty", lambda: terminal)
     monkeypatch.setattr(sys, "stderr", screen)
-    with closing(Progress(5)) as shown, shown.during("Response", "04_response: Response"):
-        segments = shown.during("Segments", "03_segments: Segments")
-        with segments:
-            say("another run holds the folder")
+    with (
+        closing(Progress(5)) as shown,
+        shown.during("Response", "04_response: Response"),
+        shown.during("Segments", "03_segments: Segments"),
+    ):
+        say("another run holds the folder")
     lines = screen.getvalue().replace("\n", "\r").split("\r")
     assert "promolab: another run holds the folder" in lines
     assert ("promolab: 03_segments: Segments (2 of 5)" in lines) == (not terminal)
