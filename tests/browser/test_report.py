@@ -195,9 +195,7 @@ def test_pages_are_printed(reader: Reader, files: dict[str, Path], tmp_path: Pat
         assert text[:5] == b"%PDF-" and 1 <= len(re.findall(rb"/Type /Page\b", text)) <= most
 
 
-def test_a_first_page_is_four_screens_a_step_page_eight_and_a_week_weighs_little(
-    reader, small_reports
-):
+def test_a_first_page_is_four_screens_a_step_page_eight_a_week_light(reader, small_reports):
     firsts = {str(p): p for made in small_reports.values() for p in made.out.glob("2*/index.html")}
     reader.files = reader.files | firsts
     for name in (*firsts, *STEPS):

@@ -89,9 +89,7 @@ def of_old(planned, out, week, *, released=False):
     page.write_text(page.read_text().replace("C-", "OLD-"), encoding="utf-8")
 
 
-def test_a_key_that_was_removed_is_made_anew_and_drafts_are_to_be_made_again(
-    toy_here, planned, tmp_path, capsys
-):
+def test_where_the_key_was_removed_drafts_are_to_be_made_again(toy_here, planned, tmp_path, capsys):
     old = tmp_path / "out"
     old.mkdir()
     for name in ("2017-W42", "2017-W43", WEEK):
@@ -138,9 +136,7 @@ def test_codes_are_stable_distinct_and_those_of_rfc_2104_and_keys_random(tmp_pat
     assert codes(b"Jefe", ["what do ya want for nothing?"]) == [f"C-{expected}"]
 
 
-def test_a_stated_secret_gives_equal_codes_in_all_folders_and_another_is_refused(
-    toy_here, monkeypatch, tmp_path
-):
+def test_a_stated_secret_gives_equal_codes_and_another_is_refused(toy_here, monkeypatch, tmp_path):
     def stated(secret="", file=""):
         monkeypatch.setenv("PROMOLAB_KEY", secret)
         monkeypatch.setenv("PROMOLAB_KEY_FILE", str(file))

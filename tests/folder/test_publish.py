@@ -117,9 +117,7 @@ def test_two_runs_do_not_write_at_once_and_one_says_once_whom_it_waits_for(tmp_p
     assert said[0].endswith("UTC, week 2017-W44); waiting until it is done")
 
 
-def test_a_killed_run_leaves_nothing_once_the_next_one_has_begun_even_if_that_fails(
-    tmp_path, monkeypatch
-):
+def test_the_next_run_even_one_that_fails_clears_away_a_killed_one(tmp_path, monkeypatch):
     out, temporary = tmp_path / "out", tmp_path / "tmp"
     for folder in (out, temporary):
         folder.mkdir()

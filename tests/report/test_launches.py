@@ -84,13 +84,9 @@ def page(folder, names, *, sizes=1, nobody=(), policy=None, gains=(1.0, 2.0), da
     allocated = pd.DataFrame(chosen, columns=["customer_id", "action", "chosen", "value"])
     run.write_table("allocation", allocated, by=["action", "customer_id"])
     sent = [name for name in names if name not in nobody]
-    economics = LaunchEconomics(
-        tuple(
-            replace(ROW, promotion_id=n, name=f"Offer {n}", contacts=40, held=4, kind=kind)
-            for n, kind in zip(names, np.resize(KINDS, len(names)), strict=True)
-            if n in sent
-        )
-    )
+    kinds = dict(zip(names, np.resize(KINDS, len(names)), strict=True))
+    row = replace(ROW, contacts=40, held=4)
+    made = [replace(row, promotion_id=n, name=f"Offer {n}", kind=kinds[n]) for n in sent]
     lists = pd.DataFrame({"promotion_id": np.repeat(sent, sizes)})
     lists["contacts"] = np.tile(40 * np.arange(1, sizes + 1), len(sent))
     lists["planned"] = lists["contacts"] == 40
@@ -100,12 +96,12 @@ def page(folder, names, *, sizes=1, nobody=(), policy=None, gains=(1.0, 2.0), da
     lists["added"], lists["never"], lists["whom"] = 40, 0.1, "75 % Keen <b>"
     run.write_table("list_sizes", lists, by=["promotion_id", "contacts"])
     promotions = pd.DataFrame({"promotion_id": names, "name": [f"Offer {n}" for n in names]})
-    promotions["kind"] = np.resize(KINDS, len(names))
+    promotions["kind"] = kinds.values()
     promotions["status"], promotions["products"] = "launching", 60
     promotions["starts_at"] = MONDAY
     length = np.resize([7, days], len(names)) * pd.Timedelta("1D")
     promotions["ends_at"] = MONDAY + length
-    return launching(run, promotions, economics, "America/New_York").text
+    return launching(run, promotions, LaunchEconomics(tuple(made)), "America/New_York").text
 
 
 def shown(html: str) -> str:

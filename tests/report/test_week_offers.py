@@ -79,9 +79,7 @@ def test_a_page_before_the_plan_counts_no_contacts_and_says_when_lists_differ_li
     assert "One coupon, k, stands on 100 % of the lists: they differ little." in told
 
 
-def test_where_own_purchases_ranked_better_they_rank_and_that_is_said(
-    coupons, tmp_path, week, monkeypatch
-):
+def test_own_purchases_rank_where_they_ranked_better(coupons, tmp_path, week, monkeypatch):
     shop = of_all(coupons)
     graph = product_graph(shop, NOW)
     known = shop.events.filter(shop.events.ts < NOW)

@@ -84,9 +84,7 @@ def test_the_choice_is_saved_as_parameters_of_the_week(features, tmp_path, capsy
     assert "cannot be written or read" in made.press("save").text
 
 
-def test_of_many_customers_some_are_drawn_and_what_cannot_be_grouped_is_refused(
-    features, monkeypatch
-):
+def test_of_many_some_are_drawn_and_what_cannot_be_grouped_is_refused(features, monkeypatch):
     monkeypatch.setattr(grouping, "MOST", 100)
     assert "100 customers drawn by chance of 240" in segments(features).move(k=2).text
     refused("no column of numbers that differ", segments, pd.DataFrame({"customer_id": [1, 2]}))

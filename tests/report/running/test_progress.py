@@ -23,9 +23,7 @@ def noted(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def test_no_shell_reads_a_command_and_one_that_fails_or_hangs_only_warns(
-    tmp_path, monkeypatch, capsys
-):
+def test_no_shell_reads_a_command_and_one_that_fails_only_warns(tmp_path, monkeypatch, capsys):
     path = tmp_path / "no ted"
     notify(noting(path, "$(touch x); 'a b'"), "2017-W44", "good", tmp_path)
     assert noted(path) == [["$(touch x); 'a b'", "2017-W44", "good", str(tmp_path)]]

@@ -196,9 +196,7 @@ def test_a_release_needs_a_whole_plan(reports, tmp_path):
     assert manifest(reports)["state"] == "draft"
 
 
-def test_what_was_sent_is_read_back_and_counts_in_place_of_what_was_planned(
-    reports, source, tmp_path
-):
+def test_what_was_sent_is_read_back_and_counts_in_place_of_the_plan(reports, source, tmp_path):
     refused("be reconciled: it is a draft", reconcile_week, WEEK, sent_file(tmp_path), reports)
     release(reports)
     frozen = plan_files(reports / WEEK)
@@ -228,9 +226,7 @@ def test_what_was_sent_is_read_back_and_counts_in_place_of_what_was_planned(
     refused(r"planned\.parquet went away since", reconcile_week, WEEK, given, reports)
 
 
-def test_the_settings_of_the_week_go_with_its_source_and_a_warehouse_without_a_user_is_asked_for(
-    monkeypatch, tmp_path
-):
+def test_settings_go_with_the_source_and_a_warehouse_asks_for_its_user(monkeypatch, tmp_path):
     def held_week(**parameters):
         told = {"parameters": parameters}
         return HeldWeek(run_of(tmp_path, WEEK), told, PAGES, Ledger(tmp_path / "l", ""))
@@ -286,9 +282,7 @@ def test_what_keeps_a_release_from_being_made_is_named(reports, source, monkeypa
     assert everything(reports / WEEK) == before
 
 
-def test_a_week_is_closed_when_its_windows_are_over_and_the_ledger_tells_all(
-    reports, source, tmp_path
-):
+def test_a_week_is_closed_when_its_windows_are_over_as_the_ledger_says(reports, source, tmp_path):
     def happened(run, shop, as_of, weeks):
         assert shop.has("events") and weeks == {WEEK} and as_of == SETTLED
         rows = {"week": [WEEK], "state": "settled", "known_at": [as_of]}
@@ -330,9 +324,7 @@ def test_a_window_that_moved_after_the_release_is_said_and_waited_for(reports, s
     assert close_week(WEEK, reports, now=SETTLED + timedelta(days=7)) == moved
 
 
-def test_the_commands_say_what_they_did_and_a_wrong_file_does_not_replace_a_good_one(
-    reports, source, tmp_path, capsys
-):
+def test_commands_say_what_they_did_and_keep_a_good_file(reports, source, tmp_path, capsys):
     out = ["--out", str(reports)]
     assert cli.main(["release", WEEK, "--by", "ann", *out]) == 0
     assert capsys.readouterr().out == f"{reports / WEEK / 'send'}\n"

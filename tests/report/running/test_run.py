@@ -246,9 +246,7 @@ def test_the_ledger_lies_where_it_is_said_and_another_shops_is_refused(toy_here,
     assert run.manifest["ledger"] == str(path) and ledger_of(run).path == path
 
 
-def test_a_week_that_a_killed_run_left_out_of_the_ledger_is_there_for_the_next(
-    toy_here, earlier, monkeypatch
-):
+def test_what_a_killed_run_kept_from_the_ledger_is_made_up_for(toy_here, earlier, monkeypatch):
     (earlier / "ledger.duckdb").unlink()  # the report stands, the ledger was not written
     seen = []
 
