@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+TRUE_SPEND = 0.8 * 20 + 10  # of the control
+
 
 def shop(n: int, seed: int = 0, arms: tuple[str, ...] = ("control", "mail", "coupon")):
     """Return customers with spend before, spend, orders, whether they bought, and a household."""
@@ -38,15 +40,7 @@ def experiments(count: int, n: int, seed: int = 0, lift: float = 0.1) -> pd.Data
 def past(n: int = 6000, seed: int = 0) -> pd.DataFrame:
     """Return one row per customer of a time in which nothing was tested."""
     rng = np.random.default_rng(seed)
-    household = rng.integers(0, n // 2, n)
-    x = rng.gamma(1, 20, n) + 10 * rng.standard_normal(n // 2)[household]
-    y = 0.7 * x + rng.gamma(1, 15, n)
-    orders = rng.poisson(2, n) + 0.0
-    return pd.DataFrame(
-        {"x": x, "y": y, "orders": orders, "spend": orders * rng.gamma(4, 5, n),
-         "household": household, "bought": y > 40}
-    )  # fmt: skip
-
-
-TRUE_SPEND = 0.8 * 20 + 10
-"""Of the control."""
+    rows = pd.DataFrame({"household": rng.integers(0, n // 2, n)})
+    rows["x"] = rng.gamma(1, 20, n) + 10 * rng.standard_normal(n // 2)[rows["household"]]
+    rows["y"], rows["orders"] = 0.7 * rows["x"] + rng.gamma(1, 15, n), rng.poisson(2, n) + 0.0
+    return rows.assign(spend=rows["orders"] * rng.gamma(4, 5, n), bought=rows["y"] > 40)

@@ -17,6 +17,12 @@ from promolab.abtest.hashing import ROWS_AT_ONCE, key_of, siphash
 from tests.draws import draws
 
 SHARES = {"holdout": 0.1, "send": 0.9}
+HALVES = {"control": 0.5, "treatment": 0.5}
+LAYER = Layer("coupons", {"spring": 0.5, "loyalty": 0.3, "free": 0.1}, seed=3)
+OUT = StandingHoldout(0.05)
+N = 20_000
+FIRST_BYTES = bytes(range(16))
+WORD = (1 << 64) - 1
 
 
 def arms(customers, name="spring", shares=SHARES, seed=0, **more) -> list[str]:
@@ -98,10 +104,7 @@ def test_a_cluster_shares_one_arm_and_who_has_none_stands_alone():
     assert apart and arms(range(500), cluster=[None] * 500) == arms(range(500))
 
 
-def test_an_assignment_reads_and_draws_and_its_table_keeps_ids_as_given():
-    found = assign(range(1200), "spring", SHARES, 0, cluster=np.arange(1200) // 2)
-    assert found.to_dict()["units"] == 600
-    assert "holdout 170 (14.2 %, planned 10.0 %)" in found.summary()
+def test_the_table_of_an_assignment_keeps_ids_as_given():
     found = assign(pd.Series([5, 3], index=["x", "y"]), "a", {"a": 0.25, "b": 0.75}, 0)
     table = found.to_frame()
     assert table["customer_id"].tolist() == [5, 3] and table.index.tolist() == [0, 1]
@@ -129,12 +132,6 @@ def test_one_customers_arm_is_the_one_that_the_whole_table_gives(
         found = arms(pd.Series(customers), name, shares, seed, cluster=cluster)
         pairs = zip(customers, mine, strict=True)
         assert [arm_of(one, name, shares, seed, its) for one, its in pairs] == found
-
-
-HALVES = {"control": 0.5, "treatment": 0.5}
-LAYER = Layer("coupons", {"spring": 0.5, "loyalty": 0.3, "free": 0.1}, seed=3)
-OUT = StandingHoldout(0.05)
-N = 20_000
 
 
 def layered(name="spring", **more):
@@ -192,10 +189,6 @@ def test_propensities_are_the_chances_over_names():
         counts += [result.counts[arm] for arm in expected]
     planned = np.array([*expected.values()]) * times * customers
     assert chisquare(counts, planned).pvalue > 0.001
-
-
-FIRST_BYTES = bytes(range(16))
-WORD = (1 << 64) - 1
 
 
 def column(texts) -> pa.ChunkedArray:

@@ -26,6 +26,11 @@ from promolab.results import Estimate
 from tests.draws import bounds, check_cover, draws, ends_of
 
 Z = norm.ppf(0.975)
+SALES = {"sales": Metric("sales")}
+EARLY = {"early": "it ends on 3 May 2021"}
+WORTH = {"sales": Metric("sales", worth=2.8)}
+GUARDED = SALES | {"left": Metric("left", good="down", margin=3.0)}
+DAYS, TESTS, N = 60, 1000, 500
 
 
 def row(value: float, error: float, metric="sales", arm="mail", **said) -> ArmComparison:
@@ -43,9 +48,6 @@ def judged(rows, metrics, deciding=("sales",), guardrails=(), method="holm", **c
     kept = tuple(guardrail_of(r, metrics[r.metric]) for r in found if r.metric in guardrails)
     arms = {"none": 1000} | {r.arm: 1000 for r in found}
     return judge_experiment(Case(found, metrics, deciding, kept, (), arms, **case))
-
-
-SALES = {"sales": Metric("sales")}
 
 
 @pytest.mark.parametrize(("method", "theirs"), [("holm", "holm"), ("benjamini-hochberg", "fdr_bh")])
@@ -94,9 +96,6 @@ def test_a_p_value_for_any_time_is_where_the_confidence_sequence_leaves_0(part):
     assert one.p_adjusted == pytest.approx(p_at_any_time(3.0, part, 0.05))
 
 
-EARLY = {"early": "it ends on 3 May 2021"}
-
-
 @pytest.mark.parametrize(
     ("value", "error", "metric", "case", "word"),
     [
@@ -124,10 +123,6 @@ EARLY = {"early": "it ends on 3 May 2021"}
 )
 def test_ship_stop_and_go_on(value, error, metric, case, word):
     assert judged([row(value, error)], {"sales": Metric("sales", **metric)}, **case).word == word
-
-
-WORTH = {"sales": Metric("sales", worth=2.8)}
-GUARDED = SALES | {"left": Metric("left", good="down", margin=3.0)}
 
 
 @pytest.mark.parametrize(
@@ -284,9 +279,6 @@ def test_worse_is_who_is_worse_by_more_than_the_margin():
     assert found.p_adjusted == pytest.approx(2 * norm.sf(0.9 / 0.4))
 
 
-DAYS, TESTS, N = 60, 1000, 500
-
-
 def by_the_paper(n, sd, alpha, tuned_for):
     """Waudby-Smith et al., theorem 2.2: with ρ for one time, in their own form."""
     rho = math.sqrt((-lambertw(-(alpha**2) * math.exp(-1), -1).real - 1) / tuned_for)
@@ -323,8 +315,7 @@ def revenue(rng, lift=1.0):
 
 
 def conversion(rng, lift=1.0):
-    bought = rng.binomial(N, 0.05 * lift, (TESTS, DAYS)).astype(float)
-    return [bought, bought]
+    return [rng.binomial(N, 0.05 * lift, (TESTS, DAYS)).astype(float)] * 2
 
 
 def paths(draw, lift=1.0, seed=0):

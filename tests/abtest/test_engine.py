@@ -21,6 +21,18 @@ METRICS = {
     "basket": Metric("spend", per="orders"),
     "bought": Metric("bought"),
 }
+THIRDS = {"control": 1 / 3, "mail": 1 / 3, "coupon": 1 / 3}
+DRAWS, CUSTOMERS = draws(), 300
+COVERED = {
+    "mean": Metric("spend", "mean"),
+    "adjusted": Metric("spend", earlier="before"),
+    "ratio": Metric("revenue", per="orders"),
+    "share": Metric("bought", "share"),
+}
+LIFT = {"mean": 0.1, "adjusted": 0.1, "ratio": 0.0, "share": 0.1}
+TRUTH = {(name, "relative"): lift for name, lift in LIFT.items()}
+LEVEL = {"mean": TRUE_SPEND, "adjusted": TRUE_SPEND, "ratio": 20.0, "share": 0.2}
+ARMS = np.array(["none", "a", "b"])
 
 
 @pytest.fixture(scope="module")
@@ -121,9 +133,6 @@ def test_a_rare_outcome_of_a_small_arm_is_not_called_too_often():
     assert found.decided.any(axis=1).sum() <= binom.ppf(0.99, 200, 0.05)
 
 
-THIRDS = {"control": 1 / 3, "mail": 1 / 3, "coupon": 1 / 3}
-
-
 def test_a_mismatch_stops_the_readout_and_no_part_is_told_of_what_may_be_nothing():
     frame = shop(600)
     lost = frame[(frame["arm"] != "mail") | (frame.index % 3 > 0)]
@@ -163,16 +172,6 @@ def test_what_is_left_out_is_counted_and_said():
     assert found.rows[0].winsorised is None and "m is not winsorised: 95 %" in found.notes[0]
 
 
-DRAWS, CUSTOMERS = draws(), 300
-COVERED = {
-    "mean": Metric("spend", "mean"),
-    "adjusted": Metric("spend", earlier="before"),
-    "ratio": Metric("revenue", per="orders"),
-    "share": Metric("bought", "share"),
-}
-LIFT = {"mean": 0.1, "adjusted": 0.1, "ratio": 0.0, "share": 0.1}
-TRUTH = {(name, "relative"): lift for name, lift in LIFT.items()}
-LEVEL = {"mean": TRUE_SPEND, "adjusted": TRUE_SPEND, "ratio": 20.0, "share": 0.2}
 TRUTH |= {(name, "difference"): LIFT[name] * level for name, level in LEVEL.items()}
 
 
@@ -188,9 +187,6 @@ def test_intervals_hold_the_truth(found, metric, figure):
     ends = [getattr(row, figure).ends for row in found[metric]]
     # A ratio's mean lies a little above its truth.
     check_cover(ends, TRUTH[metric, figure], slack=0.005, biased=figure == "relative")
-
-
-ARMS = np.array(["none", "a", "b"])
 
 
 @pytest.fixture(scope="module")

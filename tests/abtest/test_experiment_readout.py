@@ -14,6 +14,10 @@ from tests.refused import refused
 from tests.wording_lint import nonsense
 
 N = 4000
+SHARES = {"none": 0.5, "letter": 0.25, "coupon": 0.25}
+MONEY = {"margin": "margin", "discount": "discount", "contact_cost": 0.1, "currency": "EUR"}
+GUARD = {"unsubscribed": Metric("unsubscribed", good="down", margin=0.01)}
+HILLSTROM = Path(os.environ.get("PROMOLAB_DATA", "")) / "hillstrom.csv.gz"
 
 
 def rows(effect: float = 2.0, seed: int = 0) -> pd.DataFrame:
@@ -29,11 +33,6 @@ def rows(effect: float = 2.0, seed: int = 0) -> pd.DataFrame:
     frame["unsubscribed"] = rng.random(N) < np.where(arm == "coupon", 0.03, 0.002)
     frame["town"] = rng.choice(["north", "south"], N)
     return frame
-
-
-SHARES = {"none": 0.5, "letter": 0.25, "coupon": 0.25}
-MONEY = {"margin": "margin", "discount": "discount", "contact_cost": 0.1, "currency": "EUR"}
-GUARD = {"unsubscribed": Metric("unsubscribed", good="down", margin=0.01)}
 
 
 @pytest.fixture(scope="module")
@@ -123,9 +122,6 @@ def test_one_primary_metric_is_adjusted_for_arms_alone_and_looking_every_day_cos
     once, always = read(rows(0.6), "sales"), read(rows(0.6), "sales", sequential=N)
     for a, b in zip(once.rows, always.rows, strict=True):
         assert b.p_adjusted > a.p_adjusted and b.difference.ci_high > a.difference.ci_high
-
-
-HILLSTROM = Path(os.environ.get("PROMOLAB_DATA", "")) / "hillstrom.csv.gz"
 
 
 @pytest.mark.skipif(not HILLSTROM.is_file(), reason="Hillstrom's file is not here")

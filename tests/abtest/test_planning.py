@@ -18,6 +18,7 @@ from promolab.sources import simulated
 from tests.abtest.made_up import past
 
 SPLITS = [{"none": 0.5, "send": 0.5}, {"none": 0.1, "send": 0.9}, {"none": 0.7, "send": 0.3}]
+SIZES = [(1080, 120), (9500, 500), (50, 50), (100, 900)]
 
 
 @pytest.mark.parametrize("shares", SPLITS)
@@ -148,9 +149,6 @@ def test_it_says_what_will_show():
     little = plan_experiment(rate=0.9, customers=4)
     assert math.isnan(little.smallest) and "cannot show any difference" in little.summary()
     assert "– %" not in little.to_table().text
-
-
-SIZES = [(1080, 120), (9500, 500), (50, 50), (100, 900)]
 
 
 @pytest.mark.parametrize(("treated", "control"), SIZES)

@@ -61,7 +61,6 @@ ASSIGNED += [
     ("share = 1.2; expected", lambda: StandingHoldout(1.2)),
     ("seed = 0.5; expected", lambda: StandingHoldout(0.1, seed=0.5)),
     ("experiments", lambda: Layer("x", {})),
-    ("experiments", lambda: Layer("x", {"a": -0.1})),
     ("take 1.1 of its customers", lambda: Layer("x", {"a": 0.7, "b": 0.4})),
 ]
 SIZED = of(
@@ -139,8 +138,6 @@ READ = of(
     ({"shares": {"control": 0.5, "mail": 0.5}}, "shares says nothing of the arm 'coupon'"),
     ({"shares": {**THIRDS, "call": 0.1}}, "'call' is an arm with nobody"),
     ({"control": "nothing"}, "control = 'nothing' is an arm with nobody"),
-    ({"level": 95}, "level = 95; expected a share between 0 and 1"),
-    ({"cluster": "family"}, "there is no column 'family' in data"),
     ({"arm": "arms"}, "there is no column 'arms' in data; did you mean 'arm'?"),
     ({"segments": "kind"}, "there is no column 'kind' in data"),
     ({"sequential": 0}, "sequential = 0"),

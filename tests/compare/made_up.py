@@ -1,7 +1,5 @@
 """Pairs whose responses follow from known features, and a model that is hard to please."""
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 
@@ -12,15 +10,7 @@ START = pd.Timestamp("2017-01-02")
 
 
 def pairs_of(
-    weights: Mapping[str, float],
-    promotions: int,
-    n: int,
-    *,
-    every: int = 2,
-    weeks: int = 3,
-    running: int = 0,
-    intercept: float = -1.0,
-    seed: int = 0,
+    weights, promotions, n, *, every=2, weeks=3, running=0, intercept=-1.0, seed=0
 ) -> pd.DataFrame:
     """Return promotions p0, p1, … to the same n customers.
 

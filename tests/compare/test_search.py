@@ -18,6 +18,7 @@ from tests.compare.made_up import pairs_of
 from tests.refused import refused
 
 SPACE = {"l2": Span(0.1, 3000.0, log=True)}
+FEATURES = {f"f{j:02d}": 0.6 * (j < 3) for j in range(8)}
 
 
 @pytest.fixture(scope="module")
@@ -120,22 +121,13 @@ def test_words_figure_and_a_leak_with_its_column(found: SearchResult, pairs: pd.
     assert "Alarm: tree has an AUC of" in told and "opened (AUC 1.00) ranks redeemed by" in told
 
 
-def noise_and(
-    useful: int, n: int = 1200, p: int = 12, seed: int = 0
-) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
+def noise_and(useful: int, n: int = 1200, p: int = 12, seed: int = 0):
     """Customers of two rows each; the first features matter, the others do not."""
     rng = np.random.default_rng(seed)
     X = pd.DataFrame(rng.normal(size=(n, p)), columns=[f"f{j:02d}" for j in range(p)])
     logit = X.iloc[:, :useful].sum(axis=1) * 0.6 - 1
     y = (rng.uniform(size=n) < 1 / (1 + np.exp(-logit))).astype(float)
     return X, y, np.arange(n) // 2
-
-
-FEATURES = {f"f{j:02d}": 0.6 * (j < 3) for j in range(8)}
-
-
-def made(promotions: int = 9) -> pd.DataFrame:
-    return pairs_of(FEATURES, promotions, 300, every=4)
 
 
 def test_what_matters_is_stable_and_the_bound_is_the_papers() -> None:
@@ -173,7 +165,7 @@ def test_pure_noise_is_kept_as_seldom_as_said_and_a_customer_stands_in_one_half(
 
 
 def test_the_selection_its_cost_and_that_later_promotions_have_no_say() -> None:
-    pairs = made()
+    pairs = pairs_of(FEATURES, 9, 300, every=4)
     found = select_features(pairs, halvings=6)
     assert {"f00", "f01", "f02"} <= set(found.kept) and len(found.kept) <= 5
     assert found.cost.ci_low < 0.01 and found.cost.ci_high > -0.01
@@ -194,9 +186,10 @@ def test_the_selection_its_cost_and_that_later_promotions_have_no_say() -> None:
 
 def test_short_histories_too_few_responses_and_calls_that_cannot_be() -> None:
     # Two promotions: one chooses, one measures, and there is none to cut again.
-    found = select_features(made(2), halvings=3)
+    two = pairs_of(FEATURES, 2, 300, every=4)
+    found = select_features(two, halvings=3)
     assert found.kept and not found.frame["important"].any()
     X, _, customer = noise_and(1, 300)
     refused("needs at least 10", _halved, X, (X.index < 5).astype(float), customer, 3, 0)
-    refused("halvings = 1", select_features, made(2), halvings=1)
-    refused("seed = -1", select_features, made(2), seed=-1)
+    refused("halvings = 1", select_features, two, halvings=1)
+    refused("seed = -1", select_features, two, seed=-1)

@@ -19,7 +19,9 @@ from promolab.metrics.uplift import effect_calibration, qini, rate
 from tests.draws import check_cover, draws, ends_of
 
 DRAWS = draws()
-HELD_AND_RATE = [(50, 0.01), (50, 0.15), (100, 0.05), (500, 0.03)]
+N = 1200
+CHECKS = ["sample ratio", "balance", "overlap"]
+EFFECT = 1.5
 
 
 def counted(treated: tuple[int, int], control: tuple[int, int]):
@@ -30,14 +32,7 @@ def counted(treated: tuple[int, int], control: tuple[int, int]):
     return compare_arms(y, np.repeat(["send", "holdout"], [treated[1], control[1]]))
 
 
-def ends(x1, n1, x0, n0) -> np.ndarray:
-    """Return value and ends of each draw; equal counts are compared once."""
-    pairs, place = np.unique(np.column_stack([x1, x0]), axis=0, return_inverse=True)
-    found = [counted((int(a), n1), (int(b), n0)).estimate for a, b in pairs]
-    return ends_of(found)[place.ravel()]
-
-
-@pytest.mark.parametrize(("held", "rate"), HELD_AND_RATE)
+@pytest.mark.parametrize(("held", "rate"), [(50, 0.01), (50, 0.15), (100, 0.05), (500, 0.03)])
 @pytest.mark.parametrize("planted", [0.0, 0.02])
 def test_shares_are_covered_over_customers_like_these(held, rate, planted):
     rng = np.random.default_rng(2)
@@ -45,7 +40,10 @@ def test_shares_are_covered_over_customers_like_these(held, rate, planted):
     x1, x0 = rng.binomial(n1, p1, DRAWS), rng.binomial(held, rate, DRAWS)
     # With half a success, or one, expected in the holdout, nothing that covers is narrower.
     most = 0.7 if held * rate < 1 else 0.4 if held * rate < 2 else 0.12
-    check_cover(ends(x1, n1, x0, held), planted, wide=most)
+    # Equal counts are compared once.
+    pairs, place = np.unique(np.column_stack([x1, x0]), axis=0, return_inverse=True)
+    found = ends_of(counted((int(a), n1), (int(b), held)).estimate for a, b in pairs)
+    check_cover(found[place.ravel()], planted, wide=most)
 
 
 @pytest.fixture(scope="module")
@@ -120,9 +118,6 @@ def test_arms_are_chosen_may_be_numbers_and_rows_come_in_any_order():
         assert found.estimate == named.estimate and found.arms == ("1", "0")
 
 
-N = 1200
-
-
 @pytest.fixture(scope="module")
 def shop() -> tuple[np.ndarray, np.ndarray]:
     """Earlier sales and sales without a promotion of 1,200 customers; correlated about 0.8."""
@@ -164,9 +159,6 @@ def test_weights_of_one_over_the_chance_cover_where_chances_differ(shop):
             plain += p.ci_low <= 15 <= p.ci_high
     assert plain == 0
     check_cover(ends_of(found), 15, slack=0.0, wide=0.08)
-
-
-CHECKS = ["sample ratio", "balance", "overlap"]
 
 
 def plain_trial(kind: str, n: int = 300, arms=("holdout", "send"), seed: int = 0) -> pd.DataFrame:
@@ -229,9 +221,6 @@ def test_one_row_does_not_take_all_certainty_and_is_named():
     assert alone.dominant is None and "makes up" not in alone.summary()
     rare = (np.arange(300) == 3).astype(float)  # of a rare share nobody is singled out
     assert compare_arms(rare, rows["arm"]).dominant is None
-
-
-EFFECT = 1.5
 
 
 def draw(n: int, rng: np.random.Generator, strength: float = 0.7, effect: float = EFFECT):

@@ -18,6 +18,9 @@ from tests.draws import bounds, draws
 from tests.effects.made_up import assign, frame, of, targeted_chances, trial
 from tests.refused import refused
 
+TRUTH = -0.2
+CALL = {"arm": "coupon", "outcomes": "revenue_after", "propensity": 0.5}
+
 
 def verdict(checks, name):
     return next(check for check in checks.checks if check.name == name)
@@ -181,10 +184,6 @@ def test_with_few_customers_a_difference_is_told_by_the_variance_of_a_sample():
     # Each adds 3/2, 1/2, −1/2 and 1/2: together 2, and around their mean 1, 0, −1, 0; · 4/3.
     assert (raw[0], weighted[0]) == (2.0, 2.0)
     assert p[0] == pytest.approx(2 * norm.sf(2 / (2 * 4 / 3) ** 0.5))
-
-
-TRUTH = -0.2
-CALL = {"arm": "coupon", "outcomes": "revenue_after", "propensity": 0.5}
 
 
 def coupon_trial(n: int = 1500, seed: int = 0, lift: float = 0.07) -> pd.DataFrame:

@@ -26,19 +26,13 @@ from tests.refused import refused
 
 KINDS = ("s", "t", "x", "r", "dr")
 CHECKS, LINE = ["sample ratio", "balance", "placebo", "overlap"], LinearRegression()
-
-
-@pytest.fixture(scope="module")
-def randomised():
-    return trial(4_000, seed=1)
-
-
 # Ridge, and a line of scikit-learn's own, once with outcomes' models and once with scores.
 OTHERS = [(kind, learner) for kind in ("t", "dr") for learner in ("ridge", LINE)]
 
 
 @pytest.mark.parametrize(("kind", "learner"), [*((kind, "linear") for kind in KINDS), *OTHERS])
-def test_every_learner_finds_linear_effects_of_two_arms(randomised, kind, learner):
+def test_every_learner_finds_linear_effects_of_two_arms(kind, learner):
+    randomised = trial(3_000, seed=1)
     model = UpliftModel(kind, learner).fit(randomised)
     truth = randomised.frame[["effect_coupon", "effect_mail"]].to_numpy()
     found = model.predict(randomised, calibrated=False)
@@ -254,13 +248,12 @@ def test_folds_hold_whole_customers_whatever_the_order_of_the_rows():
     assert (folds_of(ids, 5, 4) != fold).mean() > 0.5
 
 
-def with_products(X):
-    """Columns, two arms (one-hot, last) and their products."""
-    return np.column_stack([X, *(X[:, :-2] * arm[:, None] for arm in X[:, -2:].T)])
-
-
 @pytest.mark.filterwarnings("ignore")
 def test_average_effects_agree_with_econml_on_the_same_learners_and_folds():
+    def with_products(X):
+        """Columns, two arms (one-hot, last) and their products."""
+        return np.column_stack([X, *(X[:, :-2] * arm[:, None] for arm in X[:, -2:].T)])
+
     dr = pytest.importorskip("econml.dr")
     experiment = of(trial(3_000, seed=2).frame, "orders", "age", "visits")
     model = UpliftModel("dr", LinearRegression(), trim=None).fit(experiment)

@@ -11,6 +11,8 @@ from promolab.metrics.uplift import aipw_scores
 from tests.draws import bounds, noise
 from tests.effects.made_up import assign, frame, of, trial
 
+DRAWS = 200  # `make bench` takes 2,000
+
 
 def test_averages_are_means_of_scores_with_errors_clustered_by_customer(experiment, model):
     sm = pytest.importorskip("statsmodels.api")
@@ -109,9 +111,6 @@ def test_an_arm_in_which_nobody_bought_has_an_effect_and_rounds_are_adjusted_for
         made = of(rows, "orders", "age", "visits", block="round", arms=["none", "coupon"], **how)
         row = UpliftModel().fit(made).average().rows.iloc[0]
         assert abs(row["effect"] - rows["effect_coupon"].mean()) < 4 * row["std_error"] < 0.25
-
-
-DRAWS = 200  # `make bench` takes 2,000
 
 
 def test_averages_and_groups_are_covered_by_intervals_no_wider_than_needed():

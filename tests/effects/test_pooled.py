@@ -13,6 +13,8 @@ from promolab.errors import InputError
 from promolab.features import decisions_experiment
 from promolab.sources import simulated
 
+sm = pytest.importorskip("statsmodels.api")
+
 
 def _error(learner: str) -> float:
     """Squared error of the effects that a learner finds where four arms do the same."""
@@ -115,9 +117,6 @@ def test_how_arms_differ_is_told_soon_as_far_as_that_lasts() -> None:
     assert errors[0] < 0.8 * errors[1]
     same = pooled_scores(whole, whole, every, away, customer)
     np.testing.assert_array_equal(same[2], shrunk_scores(whole, every, same[0] * away))
-
-
-sm = pytest.importorskip("statsmodels.api")
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from tests.refused import refused
 
 EVERY = ("auc", "average_precision", "brier", "log_loss", "ece", "lift@0.1", "capture@0.2")
 SEED, CUSTOMERS = 23, 500
+METRICS = ("auc", "average_precision", "brier", "log_loss", "ece", "observed_expected", "lift@0.2")
 
 
 @pytest.fixture
@@ -113,9 +114,6 @@ def test_it_says_who_is_better_and_one_customer_has_no_interval(rows, models) ->
     assert found.frame["difference_low"].isna().all()
     assert set(found.frame["verdict"]) == {"reference", "no difference seen"}
     assert np.isnan(calibration(rows["y"], rows["p"], cluster=one).observed_expected.ci_low)
-
-
-METRICS = ("auc", "average_precision", "brier", "log_loss", "ece", "observed_expected", "lift@0.2")
 
 
 def test_every_figure_is_that_of_the_groups_own_rows_in_any_order(rows):

@@ -16,6 +16,7 @@ from promolab.sources import load_labelled
 from tests.refused import refused
 
 N = 3000
+BANK = Path(os.environ.get("PROMOLAB_DATA", "")) / "bank_marketing.csv.gz"
 
 
 def contacts(leak: float = 1.2, seed: int = 0) -> pd.DataFrame:
@@ -65,9 +66,6 @@ def test_a_model_warns_and_refuses_an_outcome_among_its_features():
     named = load_labelled(frame.assign(member=range(N)), id="member", label="answered", known=True)
     refused("'answered' is among", compare_models, named, ["logistic"], columns=["answered"])
     refused("no column 'secnds' in the table .known=.; did you", known_beforehand, X, {"secnds": 1})
-
-
-BANK = Path(os.environ.get("PROMOLAB_DATA", "")) / "bank_marketing.csv.gz"
 
 
 @pytest.mark.skipif(not BANK.is_file(), reason="bank marketing's file is not here")

@@ -22,6 +22,8 @@ DRAWN, LIMIT = np.random.default_rng(4), 1.5
 ACTION, REWARD, CHANCE = DRAWN.integers(0, 3, 6), DRAWN.normal(size=6), DRAWN.uniform(0.2, 0.5, 6)
 POLICY, Q = DRAWN.dirichlet([1, 1, 1], 6), DRAWN.normal(size=(6, 3))
 SMALL = pd.DataFrame({"action": ACTION, "reward": REWARD, "propensity": CHANCE})
+CASES: list[tuple[str, float | None]] = [(name, None) for name in (*CONSISTENT, "dm")]
+LOG, EVEN = drawn(np.random.default_rng(0), 400)[0], np.full((400, 4), 0.25)
 
 
 def by_hand(name: str, limit: float | None) -> tuple[float, np.ndarray]:
@@ -40,7 +42,6 @@ def by_hand(name: str, limit: float | None) -> tuple[float, np.ndarray]:
     return scores.mean(), scores - scores.mean()
 
 
-CASES: list[tuple[str, float | None]] = [(name, None) for name in (*CONSISTENT, "dm")]
 CASES += [(name, LIMIT) for name in (*CONSISTENT, "switch", "dros")]
 
 
@@ -120,9 +121,6 @@ def test_what_is_taken_by_default_is_explained(tmp_path):
     assert PolicyValue.load(told.save(tmp_path / "value.zip")) == told
 
 
-LOG, EVEN = drawn(np.random.default_rng(0), 400)[0], np.full((400, 4), 0.25)
-
-
 def wrong(**changes: Any) -> pd.DataFrame:
     """Return the log with another value in one row."""
     log = LOG.astype(dict.fromkeys(changes, float))
@@ -134,9 +132,7 @@ def test_what_cannot_be_is_said_and_too_little_overlap_refused():
     for log, options, message in [
         (wrong(propensity=0.0), {}, r"log.propensity is 0 in 1 row; expected the chance"),
         (wrong(propensity=np.nan), {}, r"log.propensity has 1 missing value"),
-        (wrong(propensity=1.2), {}, r"log.propensity is 1.2 in 1 row"),
         (wrong(action=4), {}, r"log.action is 4 in 1 row; expected whole numbers 0 to 3"),
-        (wrong(action=1.5), {}, r"log.action is 1.5 in 1 row"),
         (wrong(reward=np.inf), {}, r"log.reward holds infinite values"),
         (LOG.drop(columns="propensity"), {}, r"no column 'propensity' in log"),
         (LOG.head(0), {}, r"log is empty"),
@@ -153,7 +149,6 @@ def test_what_cannot_be_is_said_and_too_little_overlap_refused():
         (LOG, {"estimator": "ipw"}, r"estimator = 'ipw' is unknown"),
         (LOG, {"estimator": "dm", "q_hat": EVEN, "limit": 2}, r"'dm' uses no weight"),
         (LOG, {"limit": 0}, r"limit = 0; expected a number above 0"),
-        (LOG, {"level": 95}, r"level = 95"),
         (LOG, {"least_effective": 1e6}, r"at least 1e\+06 are asked for"),
     ]:
         refused(message, policy_value, log, **{"policy": EVEN} | options)

@@ -13,18 +13,10 @@ from tests.refused import refused
 
 def frame(n: int = 400, seed: int = 0) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
-    amount = np.exp(rng.normal(4, 1.2, n))
-    share = rng.uniform(size=n)
-    share[rng.uniform(size=n) < 0.2] = np.nan
-    return pd.DataFrame(
-        {
-            "amount": amount,
-            "age": rng.normal(50, 10, n),
-            "share": share,
-            "is_member": rng.uniform(size=n) < 0.3,
-            "city": rng.choice(["a", "b", "c"], n, p=[0.6, 0.38, 0.02]),
-        }
-    )
+    X = pd.DataFrame({"amount": np.exp(rng.normal(4, 1.2, n)), "share": rng.uniform(size=n)})
+    X["share"] = X["share"].where(rng.uniform(size=n) >= 0.2)
+    X["age"], X["is_member"] = rng.normal(50, 10, n), rng.uniform(size=n) < 0.3
+    return X.assign(city=rng.choice(["a", "b", "c"], n, p=[0.6, 0.38, 0.02]))
 
 
 def test_columns_are_named_and_centred() -> None:
@@ -75,13 +67,9 @@ def test_of_many_rows_each_counts_and_their_order_changes_nothing(monkeypatch) -
     rng = np.random.default_rng(2)
     n = 60_000
     active = rng.random(n) > 1 / 3
-    X = pd.DataFrame(
-        {
-            "orders": np.where(active, rng.poisson(3, n), 0),
-            "amount": np.where(active, np.exp(rng.normal(3, 1, n)), 0),
-            "recency": np.where(active, rng.uniform(0, 300, n), np.nan),
-        }
-    )
+    X = pd.DataFrame({"orders": np.where(active, rng.poisson(3, n), 0)})
+    X["amount"] = np.where(active, np.exp(rng.normal(3, 1, n)), 0)
+    X["recency"] = np.where(active, rng.uniform(0, 300, n), np.nan)
     encoder = Encoder.fit(X)
     order = rng.permutation(n)
     assert Encoder.fit(X.iloc[order]) == encoder
@@ -187,16 +175,11 @@ def test_each_column_has_a_row_that_says_what_it_is(kind: str) -> None:
     rows = table(kind)
     assert rows.index.tolist() == sorted(X.columns)
     assert rows["what"]["city"] == "category" and rows["what"]["gap"] == "number"
-    assert rows["used"].to_dict() == {
-        "amount": "yes",
-        "city": "yes",
-        "constant": "no: constant",
-        "counter": "yes, but every row has another whole number, as running ids do",
-        "gap": "yes",
-        "name": "no: each of its 400 levels is too rare to learn from",
-        "spent": "no: same as amount",
-        "zone": "yes",
-    }
+    used = rows["used"]
+    assert (used[["amount", "city", "gap", "zone"]] == "yes").all()
+    assert used["counter"] == "yes, but every row has another whole number, as running ids do"
+    assert used["name"] == "no: each of its 400 levels is too rare to learn from"
+    assert used[["constant", "spent"]].tolist() == ["no: constant", "no: same as amount"]
     assert rows.loc["gap", "missing"] == pytest.approx(X["gap"].isna().mean())
     assert rows.loc["city", "levels"] == 2
     assert rows.loc["city", "in_other"] == pytest.approx(10 / 400)

@@ -26,10 +26,12 @@ from tests.draws import check_cover, draws
 from tests.model.threads import on_threads
 from tests.refused import refused
 
+NETWORK = {"epochs": 3, "hidden": (8,)}
+SMALL: dict[str, Any] = {"logistic": {}, "mlp": NETWORK, "multitask": NETWORK}
+SMALL |= {"tree": {"min_leaf": 20}, "forest": {"trees": 5}, "boosting": {"iterations": 20}}
 
-def simulate(
-    n: int = 1500, p: int = 8, seed: int = 0, intercept: float = -1.0, correlation: float = 0.5
-) -> tuple[np.ndarray, np.ndarray]:
+
+def simulate(n=1500, p=8, seed=0, intercept=-1.0, correlation=0.5) -> tuple[Any, Any]:
     """Return correlated columns, of which three in five matter, and the labels."""
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n, p)) * np.sqrt(1 - correlation)
@@ -238,16 +240,6 @@ def test_behind_the_door() -> None:
     # No interval is better than a false one.
     assert np.isnan(model.standard_errors_).all()
     assert model.coefficients()["ci_low"].isna().all()
-
-
-SMALL = {
-    "logistic": {},
-    "tree": {"min_leaf": 20},
-    "forest": {"trees": 5},
-    "boosting": {"iterations": 20},
-    "mlp": {"epochs": 3, "hidden": (8,)},
-    "multitask": {"epochs": 3, "hidden": (8,)},
-}
 
 
 def weighted(

@@ -110,9 +110,8 @@ def test_the_latest_promotions_or_some_customers_are_held_out_whole() -> None:
     assert "rows" in hold_out_latest(training(labels)).how
     X, y, beside = data(600)
     last = beside["time"] >= np.unique(beside["time"])[-2]
-    history = (
-        ResponseModel("mlp", **SMALL).fit(X, np.where(last, 0, y), **beside).learners_[0].history
-    )
+    model = ResponseModel("mlp", **SMALL).fit(X, np.where(last, 0, y), **beside)
+    history = history_of(model)
     assert history.kept == SMALL["epochs"] and history.held_out == ()
     assert "fewer than 5 rows of either class in it; all epochs were used" in history.how
 
@@ -204,7 +203,7 @@ def test_the_loss_told_is_of_rows_from_all_over_learned_in_batches_of_one_size(m
         monkeypatch.setattr(room, "WATCHED", watched)
         model = ResponseModel("mlp", refit=False, **SMALL).fit(X, late)
         told.append(history_of(model).learning)
-    np.testing.assert_allclose(*told, atol=0.1)
+    np.testing.assert_allclose(told[0], told[1], atol=0.1)
 
     def noted(run):
         sizes.append(run.batch)

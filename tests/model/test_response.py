@@ -2,6 +2,7 @@
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,31 +15,19 @@ from promolab.model.response import ArrayModel, ResponseModel
 from promolab.model.solvers.logistic import sandwich
 from tests.refused import refused
 
+TREES = {"tree": {"depth": 2, "min_leaf": 5}, "forest": {"trees": 2}, "boosting": {"iterations": 2}}
+SMALL: dict[str, Any] = {"logistic": {}, **TREES, "mlp": {"epochs": 1}, "multitask": {"epochs": 1}}
+
 
 def data(n: int = 800, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     customer = rng.integers(0, n // 4, n)
-    X = pd.DataFrame(
-        {
-            "amount": np.exp(rng.normal(3, 1, n)),
-            "orders": rng.poisson(4, n),
-            "share": np.where(rng.uniform(size=n) < 0.1, np.nan, rng.uniform(size=n)),
-            "city": rng.choice(["a", "b", "c"], n),
-        }
-    )
+    X = pd.DataFrame({"amount": np.exp(rng.normal(3, 1, n)), "orders": rng.poisson(4, n)})
+    X["share"] = np.where(rng.uniform(size=n) < 0.1, np.nan, rng.uniform(size=n))
+    X["city"] = rng.choice(["a", "b", "c"], n)
     logit = -2 + 0.7 * np.log(X["amount"]) - 0.2 * X["orders"] + (X["city"] == "a")
     y = (rng.uniform(size=n) < 1 / (1 + np.exp(-logit))).astype(int).to_numpy()
     return X, y, customer
-
-
-SMALL: dict[str, dict[str, object]] = {
-    "logistic": {},
-    "tree": {"depth": 2, "min_leaf": 5},
-    "forest": {"trees": 2},
-    "boosting": {"iterations": 2},
-    "mlp": {"epochs": 1},
-    "multitask": {"epochs": 1},
-}
 
 
 @pytest.mark.filterwarnings("ignore::promolab.model.inputs.encoding.UnseenLevels")

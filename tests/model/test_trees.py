@@ -18,14 +18,9 @@ KINDS = {"tree": {"min_leaf": 20}, "forest": {"trees": 12}, "boosting": {"iterat
 
 def data(n: int = 1500, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
     rng = np.random.default_rng(seed)
-    X = pd.DataFrame(
-        {
-            "orders": rng.poisson(4, n),
-            "share": np.where(rng.uniform(size=n) < 0.2, np.nan, rng.uniform(size=n)),
-            "city": rng.choice(["a", "b", "c", "d"], n),
-            "noise": rng.normal(size=n),
-        }
-    )
+    X = pd.DataFrame({"orders": rng.poisson(4, n)})
+    X["share"] = np.where(rng.uniform(size=n) < 0.2, np.nan, rng.uniform(size=n))
+    X["city"], X["noise"] = rng.choice(["a", "b", "c", "d"], n), rng.normal(size=n)
     # No line through these features tells them apart: a step, missingness, two cities of four.
     logit = -3 + 2 * (X["orders"] > 4) + 2 * X["share"].isna() + 2 * X["city"].isin(["a", "d"])
     return X, (rng.uniform(size=n) < 1 / (1 + np.exp(-logit.to_numpy()))).astype(int)

@@ -13,6 +13,7 @@ from tests.policy.test_limits import program
 from tests.wording_lint import nonsense
 
 KINDS = (*KINDS, "in line")
+N, P = 3_000, 3
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -104,9 +105,6 @@ def test_profit_rises_with_budget_and_is_told_in_sentences_table_figure_and_file
     for n in (0, 1):
         few = allocate(np.ones((n, 2)), np.ones((n, 2)), budget=1)
         assert few.contacted == n and nonsense(few.summary()) == []
-
-
-N, P = 3_000, 3
 
 
 def options(seed: int = 0, n: int = N) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,9 @@ from promolab.policy import Holdouts
 from promolab.policy.frontier import Limits, solve
 from tests.refused import refused
 
+MANY = "promolab.policy.frontier.optimum.SMALL"  # more customers are not solved as they are
 NORTH_SOUTH = np.array(["north", "south"])
+KINDS = ["unlike", "alike", "free", "few", "dear"]
 
 
 def program(value, cost, budget, most=None, least=None, group=None, floors=None, integer=False):
@@ -91,13 +93,8 @@ def test_whatever_the_limits_they_hold_in_any_order_or_it_is_said_that_they_cann
     assert found.upper_bound >= best - 1e-9
 
 
-@pytest.fixture
-def few_at_once(monkeypatch):
-    """Take a small sample for one that starts the search: more customers are many."""
-    monkeypatch.setattr("promolab.policy.frontier.optimum.SMALL", 200)
-
-
-def test_many_customers_keep_to_all_limits_within_a_small_gap(few_at_once):
+def test_many_customers_keep_to_all_limits_within_a_small_gap(monkeypatch):
+    monkeypatch.setattr(MANY, 200)
     n = 400
     value, cost, group = drawn(7, n=n, p=5)
     limits = {"capacity": {"0": (0, 16), "1": (40, n), "2": (0, 12)}, "groups": group}
@@ -109,9 +106,6 @@ def test_many_customers_keep_to_all_limits_within_a_small_gap(few_at_once):
     capped, least = [16, n, 12, n, n], [0, 40, 0, 0, 0]
     bound = program(value, cost, 200, capped, least, group, {"north": 100})
     assert found.upper_bound <= bound * (1 + 1e-6)  # the cap on south may lower it
-
-
-KINDS = ["unlike", "alike", "free", "few", "dear"]
 
 
 def of_many(kind, n=300):
@@ -134,7 +128,8 @@ def of_many(kind, n=300):
     [(kind, budget, 23) for kind in KINDS for budget in (10.0, 175.0)]
     + [("unlike", 175.0, 0), ("unlike", 175.0, 275), ("free", 0.0, 23), ("few", 1e9, 23)],
 )
-def test_one_cap_of_many_customers_is_the_linear_program_too(few_at_once, kind, budget, most):
+def test_one_cap_of_many_customers_is_the_linear_program_too(monkeypatch, kind, budget, most):
+    monkeypatch.setattr(MANY, 200)
     value, cost, allowed = of_many(kind)
     n, mine = len(value), np.array([[0.0, 1, 0]])
     ends = {"least": np.zeros(1), "most": np.array([float(most)])}

@@ -191,12 +191,8 @@ def test_an_interval_that_forgets_that_folds_share_data_is_too_narrow():
     assert told / 1.15 < spread < told / 0.85
 
 
-def shops(effects, number):
-    return [gated(seed, 4_000, effects) for seed in range(number)]
-
-
 def test_shops_without_effects_spend_nothing_and_say_what_that_costs_and_what_it_assumes():
-    found = shops(0.0, 15)
+    found = [gated(seed, 4_000, 0.0) for seed in range(15)]
     assert sum(bool(one.pays) for one in found) <= 3  # of 5 % each four would be 1 in 180
     assert sum(one.gated for one in found) > sum(one.ungated for one in found)
     assert np.mean([one.pays.loss for one in found if one.pays.spend]) > 0.7
@@ -206,8 +202,8 @@ def test_shops_without_effects_spend_nothing_and_say_what_that_costs_and_what_it
 
 
 def test_shops_with_effects_spend_and_earn():
-    assert all(one.pays and one.gated > 10_000 for one in shops(1.6, 3))
-    some = shops(0.8, 10)
+    large, some = ([gated(k, 4_000, by) for k in range(n)] for by, n in ((1.6, 3), (0.8, 10)))
+    assert all(one.pays and one.gated > 10_000 for one in large)
     assert sum(bool(one.pays) for one in some) >= 4  # of .6 each three would be 1 in 18
     assert all(one.gated >= 0 for one in some)
     # Where promotions cut the largest baskets the logs are not believed.
