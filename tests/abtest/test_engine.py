@@ -139,7 +139,6 @@ def test_a_mismatch_stops_the_readout_and_no_part_is_told_of_what_may_be_nothing
     found = measure_arms(lost, {"m": "spend"}, shares=THIRDS)
     assert found.stopped and not found.rows
     assert "not come as often as their chances say (p < 0.001)" in found.sample_ratio.sentence
-    assert measure_arms(frame, {"m": "spend"}, shares=THIRDS).sample_ratio.verdict == "passed"
     for spend, why in (
         (frame["spend"] - frame["spend"].mean(), "too near 0: no percentage"),
         (-1 - frame["spend"], "below 0: no percentage"),
