@@ -14,7 +14,6 @@ from tests.draws import check_cover, draws, ends_of
 from tests.refused import refused
 
 FOUR = {"y": None, "treated": None, "score": [4, 3, 2, 1], "gamma": [12.0, 9.0, 8.0, 7.0]}
-"""Qini is 1/2 and the average 9: gains 3, 5.25, 7.25 and 9 after each of the four."""
 NAMES = ("radcliffe", "scikit-uplift", "causalml")
 
 
@@ -225,7 +224,8 @@ def test_right_effects_have_slope_one_and_stretched_ones_less():
 @pytest.mark.parametrize("way", ["rows", "customers"])
 def test_what_qini_and_the_average_share_is_the_covariance_of_a_sample(way):
     found = qini(**FOUR, cluster=np.arange(4) if way == "customers" else None, level=0.8)
-    # A row adds γ·(1/2 − its mid share) + the gain there − 5.5 to Qini, γ − 9 to the average.
+    # Qini is 1/2, the average 9: gains of 3, 5.25, 7.25 and 9. A row adds to the one
+    # γ·(1/2 − its mid share) + the gain there − 5.5, and γ − 9 to the other.
     area, average = np.array([0.5, -0.25, -0.25, 0.0]), np.array([3.0, 0.0, -1.0, -2.0])
     # Products are summed, times 4/3, over 4²: variances 1/32 and 7/6, covariance 7/48.
     few = min(spread_of(x / 4, None).degrees for x in (area, average))

@@ -1,10 +1,7 @@
 """What no model can be made of, and what is no number, is refused with a sentence everywhere."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
-import pytest
 from sklearn.linear_model import LinearRegression
 
 from promolab import compare, explain
@@ -126,10 +123,3 @@ def test_calls_that_cannot_be() -> None:
         (lambda: Calibrator.fit(np.zeros(N - 1), Y), "they must match"),
     ]:
         refused(sentence, call)
-
-
-def test_a_file_where_the_event_files_should_go(tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard")
-    (tmp_path / "runs").write_text("a file")
-    model = ResponseModel("mlp", epochs=1, track=f"tensorboard:{tmp_path / 'runs'}")
-    refused("no event files can be written", model.fit, X, Y)

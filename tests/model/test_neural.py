@@ -190,6 +190,9 @@ def test_event_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     events = EventAccumulator(str(folders[0])).Reload()
     written = [event.value for event in events.Scalars("log-loss/held out")]
     np.testing.assert_allclose(written, history_of(model).held_out, rtol=1e-6)
+    (tmp_path / "taken").write_text("a file")
+    taken = ResponseModel("mlp", epochs=1, track=f"tensorboard:{tmp_path / 'taken'}")
+    refused("no event files can be written", taken.fit, X, y)
     monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", None)
     with pytest.raises(MissingExtraError, match="tensorboard"):
         model.fit(X, y)

@@ -173,12 +173,13 @@ def test_the_price_of_a_limit_is_what_one_more_adds_that_of_a_floor_what_one_few
 
 def test_other_budgets_under_limits_are_bounds_that_rise_and_flatten():
     value, cost, _ = drawn(11, n=150)
-    found = allocate(value, cost, budget=50, capacity={"0": 10, "1": 10})
+    most = [10, 10, 150, 150]
+    found = allocate(value, cost, budget=50, capacity=most)
     frontier = found.frontier
     assert frontier["profit"].is_monotonic_increasing
     assert frontier["marginal_return"].is_monotonic_decreasing
     for row in frontier.itertuples():
-        exact = program(value, cost, row.budget, [10, 10, 150, 150])
+        exact = program(value, cost, row.budget, most)
         assert exact <= row.profit + 1e-6 and row.profit == pytest.approx(exact, rel=0.01, abs=0.5)
     assert found.profit_at(50) == pytest.approx(found.upper_bound)
     assert found.plot().get_xlabel() == "budget"
