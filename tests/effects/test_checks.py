@@ -36,7 +36,7 @@ def test_a_sound_experiment_passes_and_is_randomised():
 
 def test_checks_refuse_sound_experiments_as_seldom_as_they_say():
     names, p = ["sample ratio", "balance", "placebo"], []
-    for seed in range(40):
+    for seed in range(50):
         chances = targeted_chances(frame(400, seed), 0.5) * 0.7 + [0, 0, 0.3]
         checks = check_experiment(trial(400, seed, chances=chances, rounds=1 + seed % 2))
         p.append([verdict(checks, name).p_value for name in names])
