@@ -170,8 +170,6 @@ def test_the_window_tells_customers_apart_where_the_whole_time_cannot() -> None:
     told = model.targeting()
     assert told.found and told.by_effect.ci_low < 0
     assert "margin in the window per decision" in told.verdict()
-    # Two Qinis stand on one page: each says of which time.
-    assert "over the whole time, which the curves show" in told.verdict()
     curves = told.plot().get_legend_handles_labels()[1][:2]
     assert curves and all(label.endswith("over the whole time") for label in curves)
 

@@ -147,7 +147,6 @@ def test_whole_numbers_stay_whole_and_newcomers_get_what_sells(shop, model, coup
     found = rank_offers(numbered, "P4", model, customers=[3], most=2)
     for ids in (found.frame["offer"], product_graph(numbered, NOW).offers["coupon_id"]):
         assert not ids.astype(str).str.contains(".", regex=False).any()
-    # Newcomers are offered first what most customers bought of late.
     sold = coupons["events"][coupons["events"]["ts"].between(NOW - pd.Timedelta(days=56), NOW)]
     sold = sold.groupby("product_id")["customer_id"].nunique()
     mine = coupons["promotion_products"].query("promotion_id == 'P4'")
