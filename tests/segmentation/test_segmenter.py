@@ -85,6 +85,8 @@ def test_dbscan_leaves_out_those_unlike_any_group(planted) -> None:
     segmenter = Segmenter("dbscan", bootstraps=5).fit(pd.concat([frame, strange]))
     assert segmenter.labels_[-2:].tolist() == ["Unlike any group"] * 2
     assert (segmenter.labels_[:-2] != "Unlike any group").mean() > 0.8
+    choice = segmenter.choice_.to_frame()
+    assert choice["distance"].is_monotonic_increasing and choice["chosen"].sum() == 1
     assert segmenter.stability().value > 0.8
     nothing = Segmenter("dbscan", eps=1e-6).fit(frame)
     assert set(nothing.labels_) == {"Unlike any group"} and "try a larger eps" in nothing.note_

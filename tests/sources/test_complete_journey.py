@@ -84,7 +84,6 @@ def test_coupons_tell_redemptions_apart_and_settings_say_what_was_inferred(shop)
     assert answers.duplicated(but, keep=False).sum() > answers.duplicated(keep=False).sum()
     assert answers.duplicated(but).sum() >= 900
     assert shop.zone == "America/New_York" and "inferred" in shop.settings.note
-    assert shop.lacks("response models") is None
     assert (shop.events.kind.nunique().execute(), set(answers.kind)) == (1, {"redeem"})
     sources = (*[source for source, _ in ROWS.values()], "demographics")
     assert set(shop.fingerprints) == {f"{name}.parquet" for name in sources}

@@ -29,7 +29,6 @@ recency,history_segment,history,mens,womens,zip_code,newbie,channel,segment,visi
 
 @pytest.fixture
 def nowhere(monkeypatch, tmp_path):
-    """Neither a folder of data nor a cache; what is downloaded is counted."""
     monkeypatch.delenv("PROMOLAB_DATA", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     asked: list[str] = []
