@@ -127,7 +127,7 @@ def test_one_primary_metric_is_adjusted_for_arms_alone_and_looking_every_day_cos
 @pytest.mark.skipif(not HILLSTROM.is_file(), reason="Hillstrom's file is not here")
 def test_hillstroms_three_arms_and_three_metrics():
     trial = promolab.load_experiment("hillstrom")
-    metrics = {"visits": "visit", "conversions": "conversion"}
+    metrics = {"visits": Metric("visit"), "conversions": Metric("conversion")}
     metrics["spend"] = Metric("spend", winsorise=0.999)
     how = {"arm": "segment", "control": "No E-Mail", "shares": dict.fromkeys(trial.arms, 1 / 3)}
     found = analyze_experiment(trial.frame.assign(customer_id=np.arange(trial.n)), metrics, **how)

@@ -121,7 +121,7 @@ def test_words_figure_and_a_leak_with_its_column(found: SearchResult, pairs: pd.
     assert "Alarm: tree has an AUC of" in told and "opened (AUC 1.00) ranks redeemed by" in told
 
 
-def noise_and(useful: int, n: int = 1200, p: int = 12, seed: int = 0):
+def noise_and(useful, n=1200, p=12, seed=0) -> tuple[pd.DataFrame, np.ndarray, np.ndarray]:
     """Customers of two rows each; the first features matter, the others do not."""
     rng = np.random.default_rng(seed)
     X = pd.DataFrame(rng.normal(size=(n, p)), columns=[f"f{j:02d}" for j in range(p)])

@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchmarks.allocation import KINDS, drawn
+from benchmarks.allocation import KINDS as PLAIN
+from benchmarks.allocation import drawn
 from promolab import allocate
 from promolab.policy import Allocation, Holdouts
 from tests.policy.test_limits import program
 from tests.wording_lint import nonsense
 
-KINDS = (*KINDS, "in line")
+KINDS = (*PLAIN, "in line")
 N, P = 3_000, 3
 
 

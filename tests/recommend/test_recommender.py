@@ -175,8 +175,8 @@ def test_of_one_group_alone_what_sells_is_recommended_and_pauses_are_told_in_wor
     assert told.equals(sells)
     none = pd.DataFrame({"row": [0], "offer": ["held by none"]})
     assert _best_of(np.ones((2, 3)), none, {}).empty
-    told = "every day, every 3 days, every week, every 6 weeks, every 2 months"
-    assert ", ".join(map(every, (0.4, 3, 10.4, 45, 61))) == told
+    words = "every day, every 3 days, every week, every 6 weeks, every 2 months"
+    assert ", ".join(map(every, (0.4, 3, 10.4, 45, 61))) == words
 
 
 @pytest.fixture(scope="module")
