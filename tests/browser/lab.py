@@ -93,10 +93,7 @@ def run_all(page: Any, address: str, folder: Path, cells: Sequence[str], *tags: 
 
 
 class LabPage:
-    """A notebook that is open in JupyterLab, its cells run: one that fails does not keep the next.
-
-    The server at the address serves the folder.
-    """
+    """A notebook open in JupyterLab, its cells run: one that fails does not keep the next."""
 
     def __init__(self, browser: Any, address: str, folder: Path, cells: Sequence[str]) -> None:
         self.folder = folder

@@ -93,10 +93,9 @@ def test_of_many_some_are_drawn_and_what_cannot_be_grouped_is_refused(features, 
 
 def test_segments_of_a_week_are_named_by_rhythm_and_not_grouped_by_it(features, tmp_path):
     # Who came two days ago comes several times a day; who came 150 days ago, once in a year.
-    times = np.repeat([9.0, 1.0, 0.4], 80)
     run = RunFolder(tmp_path, Week.parse("2024-W23"))
     run.write_table("features", features, by="customer_id")
-    rhythm = features[["customer_id"]].assign(away_times=times)
+    rhythm = features[["customer_id"]].assign(away_times=np.repeat([9.0, 1.0, 0.4], 80))
     run.write_table("profiles", rhythm, by="customer_id")
     explorer = segments(run)
     assert "away_times" not in explorer.state.columns

@@ -1,7 +1,4 @@
-"""Review and release: what is shown is what the release would write.
-
-It is released in `tests/browser/test_explorers.py`.
-"""
+"""Review and release: what is shown is what the release, which a browser tests, would write."""
 
 import numpy as np
 import pytest
