@@ -39,7 +39,7 @@ def test_labels_and_tables_keep_the_order_and_name_the_nearest():
     refused("did you mean 'orders'", glossary.describe, ["ordres"])
 
 
-def to_markdown(groups: list[str]) -> str:
+def to_markdown(groups):
     """Return groups of terms as tables of Markdown."""
     lines = []
     for name in groups:

@@ -91,8 +91,7 @@ class Checkout:
     """A copy of the Makefile in a folder with a space, on a machine with the given Pythons."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.programs = folder / "a folder", folder / "bin"
-        self.calls_file = folder / "calls"
+        self.folder, self.programs, self.calls_file = map(folder.joinpath, ("a b", "bin", "calls"))
         self.folder.mkdir()
         self.programs.mkdir()
         for name in ("Makefile", "pyproject.toml"):

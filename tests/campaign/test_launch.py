@@ -79,9 +79,9 @@ def test_what_is_lacking_is_said_and_a_quiet_week_has_a_model_all_the_same(shop,
 
 
 def test_a_customer_and_the_list_are_explained_in_plain_words(launched) -> None:
+    said = launched.explain(called=lambda ids: ["C-1"]).summary()
     top = launched.scores["p_redeemed"].max()
-    found = launched.explain(called=lambda ids: ["C-1"])
-    assert found.summary().startswith(f"Customer C-1 has a chance of {100 * top:.1f} % to redeem")
+    assert said.startswith(f"Customer C-1 has a chance of {100 * top:.1f} % to redeem")
     refused("customer 'none' is not ranked", launched.explain, "none")
     refused("Nobody is ranked", replace(launched, model=None).explain)
     tips = replace(launched, pairs=launched.pairs.assign(promotion_kind="recommendation"))

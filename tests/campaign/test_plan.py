@@ -1,4 +1,4 @@
-"""The weekly plan: against one worked out by hand on any small shop, and as an allocation chose."""
+"""The weekly plan: worked out by hand for any shop, as an allocation chose, changed by hand."""
 
 from dataclasses import replace
 from typing import Any
@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promolab.campaign.past.assignment import doubtful_ratio, obstacle, read_decisions
+from promolab.campaign.plan import Overrides, override_plan
 from promolab.campaign.plan.contact_records import quarantined_customers
 from promolab.campaign.plan.planning import plan_week
 from promolab.campaign.plan.result import LEFT, Plan
@@ -210,7 +211,7 @@ def test_wrong_options_scores_and_promotions_are_said():
     refused("promotions names '8', which the shop does", plan_week, shop, scores, AS_OF, [8])
 
 
-N = 40
+N, MANY = 40, 60
 CHANCES = {"7": 0.55, "8": 0.15, "none": 0.3}
 """What the allocation draws from, for everybody."""
 
@@ -274,3 +275,110 @@ def test_a_readout_takes_an_allocations_chances_as_they_are():
     found = read_decisions(coupons(n, **tables)[0], ["7"], AS_OF + 30 * DAY)
     assert obstacle(found) == "" and doubtful_ratio(found) == ""
     assert np.allclose(found["chance"], 0.855 * chance[found["customer_id"].to_numpy(int)])
+
+
+def drafted(allocated=False):
+    """A plan of two coupons; and what contacts are predicted to add, where chance drew them."""
+    shop, scores = coupons(MANY, (7, 8))
+    rng = np.random.default_rng(5)
+    scores["p_redeemed"] = rng.random(len(scores))
+    values = allocation_of(rng.choice(list(CHANCES), MANY, p=list(CHANCES.values())))
+    values["value"] = rng.normal(size=len(values))
+    sizes = {"holdout": 0.2, "standing_holdout": 0.1, "list_size": 25}
+    allocation = values if allocated else None
+    return plan_week(shop, scores, AS_OF, [7, 8], allocation=allocation, **sizes), values
+
+
+def chances_of(propensities: pd.DataFrame) -> pd.Series:
+    return propensities.set_index(["decision_id", "action"])["propensity"].sort_index()
+
+
+@pytest.mark.parametrize("allocated", [False, True])
+def test_who_is_forced_out_is_not_eligible_and_in_no_comparison(allocated):
+    plan, _ = drafted(allocated)
+    held = plan.held_out["customer_id"].iloc[0]
+    other = plan.to_contact["customer_id"].iloc[0]
+    done = override_plan(plan, Overrides(forced_out={held: "asked", str(other): " staff "}))
+    check_whole(done.plan, MANY)
+    gone = [held, other]
+    assert not done.plan.planned["customer_id"].isin(gone).any()
+    steps = done.plan.steps[done.plan.steps["customer_id"].isin(gone)]
+    assert set(steps["step"]) <= {"by_hand", "excluded"}
+    assert done.plan.funnel["by_hand"].sum() >= 2
+    kept = plan.decisions[~plan.decisions["customer_id"].isin(gone)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(done.plan.decisions, kept)
+    told = done.frame[["customer_id", "reason", "planned"]].to_numpy().tolist()
+    assert told == [[str(held), "asked", 1], [str(other), "staff", 1]]
+
+
+@pytest.mark.parametrize("allocated", [False, True])
+def test_a_promotion_taken_out_is_an_action_of_nobody(allocated):
+    plan, _ = drafted(allocated)
+    done = override_plan(plan, Overrides(without=("7",)))
+    check_whole(done.plan, MANY)
+    assert not (done.plan.propensities["action"] == "7").any()
+    row = done.plan.funnel.set_index("promotion_id").loc[7]
+    assert row["planned"] == 0 and row["by_hand"] == plan.funnel["planned"].iloc[0]
+    # What else was possible keeps its chance; that of the promotion goes to nothing.
+    was, now = (p.propensities.query("action == '8'") for p in (plan, done.plan))
+    assert chances_of(now).equals(chances_of(was))
+    standing = plan.decisions["holdout"].eq("standing")
+    assert done.plan.decisions["holdout"].eq("standing").equals(standing)
+
+
+@pytest.mark.parametrize("allocated", [False, True])
+@pytest.mark.parametrize("most", [0, 1, 9, 24, 500])
+def test_a_cap_keeps_the_best_whoever_is_held_out(allocated, most):
+    plan, values = drafted(allocated)
+    done = override_plan(plan, Overrides(caps={"7": most}), values)
+    check_whole(done.plan, MANY)
+    before, kept = (p.planned.query("promotion_id == 7") for p in (plan, done.plan))
+    assert len(kept) == min(most, len(before))
+    score = values[values["action"] == "7"].set_index("customer_id")["value"]
+    if not allocated:
+        score = before.set_index("customer_id")["p_redeemed"]
+    ranked = before.assign(score=before["customer_id"].map(score).to_numpy())
+    best = ranked.sort_values("score", ascending=False)["customer_id"].head(most)
+    assert set(kept["customer_id"]) == set(best)
+    # Given the cap, whoever ranks below the last on the list has no chance of it, drawn or not.
+    chances = done.plan.propensities.merge(done.plan.decisions, on="decision_id")
+    able = chances.loc[chances["action_x"] == "7", "customer_id"]
+    if 0 < most < len(before):
+        assert (score[able] >= score[best].min()).all()
+        mine = chances_of(done.plan.propensities.query("action != 'none'"))
+        assert mine.equals(chances_of(plan.propensities)[mine.index])
+    left, other = (p.planned.query("promotion_id == 8") for p in (done.plan, plan))
+    pd.testing.assert_frame_equal(left.reset_index(drop=True), other.reset_index(drop=True))
+
+
+def test_all_at_once_nothing_at_all_and_what_is_not_in_the_plan():
+    plan, _ = drafted()
+    assert override_plan(plan, Overrides()).plan.decisions.equals(plan.decisions)
+    everybody = dict.fromkeys(range(MANY), "closed")
+    done = override_plan(plan, Overrides(("8",), {"7": 3}, everybody))
+    check_whole(done.plan, MANY)
+    assert done.plan.planned.empty and done.plan.propensities.empty
+    assert len(done.frame) == MANY + 2 and done.frame["number"].tolist() == [*range(1, MANY + 3)]
+    some = override_plan(plan, Overrides(("8",), {"7": 3}, {0: "closed"}))
+    check_whole(some.plan, MANY)
+    assert len(some.plan.planned) == 3
+    for wrong, said in [
+        (Overrides(without=("9",)), "promotion '9' is none of the plan's; these are: 7, 8"),
+        (Overrides(caps={"9": 1}), "promotion '9' is none"),
+        (Overrides(caps={"7": -1}), "cap"),
+        (Overrides(forced_out={"999": "x"}), "customer '999' is none of the plan's active"),
+        (Overrides(forced_out={"ann": "x"}), "customer 'ann' is none of the plan's active"),
+        (Overrides(forced_out={1: "  "}), "customer 1 is forced out without a reason"),
+    ]:
+        refused(said, override_plan, plan, wrong)
+
+
+def test_a_file_says_who_is_forced_out_and_why(tmp_path):
+    file = tmp_path / "out.csv"
+    file.write_text("customer_id,reason\n007,staff\n8,asked\n")
+    assert Overrides.read(file) == {"007": "staff", "8": "asked"}
+    file.write_text("customer_id\n1\n")
+    refused("reason", Overrides.read, file)
+    file.write_text("customer_id,reason\n1,a\n1,b\n")
+    refused("customer 1 stands there twice", Overrides.read, file)
+    refused("there is no file", Overrides.read, tmp_path / "none.csv")

@@ -314,10 +314,8 @@ def test_each_of_the_four_lists_has_a_sentence_when_it_is_empty(tables):
 
 
 PAYS_FROM = PaysFrom(2.5, 2.0, 0.5, 0.25, (), "EUR")
-CALM = Estimate(0.003, 0.001, 0.009, 900)
-ANNOYED = Estimate(0.05, 0.04, 0.07, 900)
-UNSURE = Estimate(0.01, 0.002, 0.05, 60)
-UNRECORDED = Estimate(np.nan, np.nan, np.nan, 900)
+CALM, ANNOYED = Estimate(0.003, 0.001, 0.009, 900), Estimate(0.05, 0.04, 0.07, 900)
+UNSURE, UNRECORDED = Estimate(0.01, 0.002, 0.05, 60), Estimate(np.nan, np.nan, np.nan, 900)
 
 
 def sells(low: float, high: float, identification: str = "randomised") -> Difference:

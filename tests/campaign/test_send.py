@@ -109,15 +109,12 @@ def test_the_same_plan_gives_the_same_bytes_but_for_the_mark_that_excel_asks_for
             assert excel[3:] == one
             told = sums["excel"].set_index("file").loc[path.name, "sha256"]
             assert hashlib.sha256(excel).hexdigest() == told
+    nobody = replace(plan, planned=plan.planned.head(0))
+    assert write_send(nobody, tmp_path / "none", Settings())["rows"].tolist() == [0, 0, 0]
+    heading = "customer_id,promotion_id,channel\n"
+    assert (tmp_path / "none" / "P2__app.csv").read_text() == heading
     full = tmp_path / "one"
     refused("is not empty; the send files go into a folder", write_send, plan, full, Settings())
-
-
-def test_a_list_of_nobody_is_a_file_with_a_heading(plan, tmp_path):
-    nobody = replace(plan, planned=plan.planned.head(0))
-    control = write_send(nobody, tmp_path / "send", Settings())
-    assert control["rows"].tolist() == [0, 0, 0]
-    assert (tmp_path / "send" / "P2__app.csv").read_text() == "customer_id,promotion_id,channel\n"
 
 
 @given(st.lists(st.text(CHARACTERS, max_size=5), unique=True))

@@ -129,7 +129,6 @@ def test_what_is_changed_by_hand_is_rewritten_everywhere_and_on_record(made, rel
     folder = made.draft(0, **PLAN).path
     before = made.table(0, "planned")
     promotion, n, ids = before["promotion_id"].iloc[0], len(before), before["customer_id"].tolist()
-    with_pages(folder)
     file = tmp_path / "out.csv"
     file.write_text(f"customer_id,reason\n{ids[0]},asked at the till\n{ids[1]},staff\n")
     code, said = release(0, "--cap", "99")
@@ -149,7 +148,6 @@ def test_what_is_changed_by_hand_is_rewritten_everywhere_and_on_record(made, rel
     for told in (rows, ledger.rows("overrides")):
         assert told["reason"].tolist() == ["asked at the till", "staff", ""]
     assert len(ledger.decisions(made.week(0))) == len(made.table(0, "decisions"))
-    assert "Changed by hand at the release" in (folder / "08_plan.html").read_text()
     was = everything(folder)
     code, said = release(*call)
     assert code == 2 and "was released already, by ann" in said and everything(folder) == was
