@@ -4,7 +4,7 @@ import gc
 import importlib.util
 import logging
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -138,7 +138,7 @@ def test_tables_of_other_schemas_and_odd_types_are_read(postgres):
     spoilt("'sales.orders'; did you mean 'sales.Orders'", read_their_table, con, "sales.orders")
 
 
-def read_in_both(shops: Any, texts: list[str], read: Callable[[Any, str], Any]) -> list[Any]:
+def read_in_both(shops: Any, texts: list[str], read: Any) -> list[Any]:
     """Return what texts are read as by DuckDB; by the other engine it is the same."""
     found = []
     for con in (shop.backend for shop in shops):
@@ -164,6 +164,10 @@ def test_text_that_cannot_be_cast_is_null_as_in_duckdb(shops):
         read_in_both(shops, values, lambda text, _, kind=kind: text.try_cast(kind))
 
 
+def read_time(form: str, text: Any, engine: str) -> Any:
+    return to_time("ts", text, Value(format=form), Settings(zone="UTC"), engine)[0]
+
+
 def test_times_in_a_format_are_read_as_in_duckdb(shops):
     for form, texts in [
         ("%m/%d/%Y %H:%M", ["12/1/2010 8:26", "31/12/2010 10:00", "02/30/2010 1:00", "", "1/2/3"]),
@@ -173,10 +177,7 @@ def test_times_in_a_format_are_read_as_in_duckdb(shops):
         ("%d %b %Y %I:%M %p", ["5 Mar 2021 12:10 AM", "5 mar 2021 1:10 pm", "5 Foo 2021 1:10 PM"]),
         ("%Y-%m-%dT%H:%M:%S.%f%z", ["2021-03-05T10:00:00.250+0200", "2021-03-05T10:00:00.250"]),
     ]:
-        how = Value(format=form), Settings(zone="UTC")
-        found = read_in_both(
-            shops, texts, lambda t, engine, how=how: to_time("ts", t, *how, engine)[0]
-        )
+        found = read_in_both(shops, texts, partial(read_time, form))
         assert any(found) and not all(found)
 
 
@@ -331,7 +332,8 @@ def test_a_connection_that_breaks_off_is_said(shops, postgres, capfd):
     next(iter(batches))
     process = con.con.info.backend_pid
     postgres.run("postgres", f"SELECT pg_terminate_backend({process}, 5000)")
-    for use in (partial(list, batches), shop.span, lambda: promolab.build_features(shop, MOMENT)):
+    uses: Any = partial(list, batches), shop.span, partial(promolab.build_features, shop, MOMENT)
+    for use in uses:
         with pytest.raises(StepError, match=r"connection to postgres://127.* broke off") as lost:
             use()
         assert not isinstance(lost.value, warehouse.engine_errors())

@@ -1,6 +1,7 @@
 """A shop's rows become promotions, or a sentence says which and what is wrong."""
 
 import math
+from typing import Any
 
 import pandas as pd
 
@@ -27,7 +28,7 @@ def shop(*rows, contact_cost=0.3):
 
 def test_rows_of_the_contract_become_the_four_classes_with_steps_and_stacking():
     own = {"contact_cost": 0.2, "funder_share": 0.5}
-    found = read_promotions(shop(ROWS[0] | own, *ROWS[1:]))
+    found: Any = read_promotions(shop(ROWS[0] | own, *ROWS[1:]))
     assert list(found) == ["C", "F", "L", "R"]  # one start: by id
     kinds = ["Coupon", "FullReduction", "LimitedTimeDiscount", "Recommendation"]
     assert [type(one).__name__ for one in found.values()] == kinds
