@@ -105,7 +105,6 @@ def test_what_another_table_lacks_is_looked_up_by_a_hash(shops, others):
 
 @needs_java
 def test_plan_holdouts_and_readout_are_the_same_as_on_duckdb(shops, tmp_path):
-    """Of a simulated shop that makes decisions, cleaned, in the session that runs."""
     here, _ = promolab.clean(known_by(simulated_shop(), AS_OF))
     there = read_from(connect_url(f"spark://{written(here, tmp_path / 'shop')}"), here)
     one, other = ([*ASKED["plan"](shop), ASKED["experiment read"](shop)] for shop in (here, there))

@@ -249,7 +249,6 @@ def test_a_folder_of_something_else_is_left_and_two_runs_in_one_do_not_mix(going
 
 
 def test_a_week_not_finished_is_not_there_and_worth_and_spend_of_an_assignment(going):
-    """What a kill left of a week's rows goes when the shop is opened."""
     before = written(going.folder)
     left = going.folder / ".making-013" / "events"
     left.mkdir(parents=True)
