@@ -96,7 +96,7 @@ def page(folder, names, *, sizes=1, nobody=(), policy=None, gains=(1.0, 2.0), da
     lists["added"], lists["never"], lists["whom"] = 40, 0.1, "75 % Keen <b>"
     run.write_table("list_sizes", lists, by=["promotion_id", "contacts"])
     promotions = pd.DataFrame({"promotion_id": names, "name": [f"Offer {n}" for n in names]})
-    promotions["kind"] = kinds.values()
+    promotions["kind"] = list(kinds.values())
     promotions["status"], promotions["products"] = "launching", 60
     promotions["starts_at"] = MONDAY
     length = np.resize([7, days], len(names)) * pd.Timedelta("1D")
