@@ -219,14 +219,13 @@ class PromotionBandit:
         self.round += 1
         chances = found.chances()
         chances[ID] = f"{self.round}-" + chances["customer_id"].astype(str)
-        mine = chances[chances["chosen"]].drop(columns="chosen").set_index(ID)
+        own = chances[chances["chosen"]].drop(columns="chosen").set_index(ID)
         wide = chances.pivot_table("propensity", ID, "action", fill_value=0.0)
         self._chances = pd.concat([self._chances, wide]).fillna(0.0)
-        rows = mine.drop(columns="propensity").assign(round=str(self.round), outcome=np.nan)
+        rows = own.drop(columns="propensity").assign(round=str(self.round), outcome=np.nan)
         rows = rows.reset_index().merge(X, on="customer_id").set_index(ID)
         self._rows = pd.concat([self._rows, rows])
-        chances = chances[[ID, "action", "propensity"]]
-        return BanditPlan(mine.reset_index(), chances, found, believed)
+        return BanditPlan(own.reset_index(), chances[[ID, "action", "propensity"]], found, believed)
 
     def update(self, decisions: pd.DataFrame, outcomes: pd.DataFrame) -> None:
         """Hear what was done and what came of it: late, in parts, and each once.
