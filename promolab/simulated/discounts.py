@@ -208,8 +208,9 @@ def _pieces(live: tuple[Promotion | None, ...]) -> Pieces:
     discount = np.zeros((2, 2, 2, len(shares), len(breaks)))
     # Where there is no coupon, or nothing to fill up to, nobody asks for the other case.
     cases = [(0, 1)[: 1 + (kind in offers.kind)] for kind in ("coupon", "full_reduction")]
-    for claimed, raised, (place, share) in itertools.product(*cases, enumerate(shares)):
-        found = _order_discount(offers, mine, cut, full if raised else at, share, bool(claimed))
+    for claimed, raised, place in itertools.product(*cases, range(len(shares))):
+        spent = full if raised else at
+        found = _order_discount(offers, mine, cut, spent, shares[place], bool(claimed))
         discount[claimed, raised, :, place] = _straight(points, found.reshape(points.shape))
     basket = _straight(points, full.reshape(points.shape))
     basket[0] /= 100

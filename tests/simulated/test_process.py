@@ -14,7 +14,7 @@ from tests.refused import refused
 PROCESS = CustomerProcess()
 
 
-class Weeks(gymnasium.Env[np.ndarray, int]):
+class Weeks(gymnasium.Env[np.ndarray, np.int64]):
     """A customer's weeks as gymnasium has them."""
 
     def __init__(self, process: CustomerProcess) -> None:
@@ -23,12 +23,14 @@ class Weeks(gymnasium.Env[np.ndarray, int]):
         self.observation_space = gymnasium.spaces.Box(self.states.min(0), self.states.max(0))
         self.action_space = gymnasium.spaces.Discrete(len(process.actions))
 
-    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[np.ndarray, dict]:
+    def reset(
+        self, *, seed: int | None = None, options: Any = None
+    ) -> tuple[np.ndarray, dict[str, Any]]:
         super().reset(seed=seed)
         self.state = self.np_random.choice(len(self.process.start), 1, p=self.process.start)
         return self.states[self.state[0]].copy(), {}
 
-    def step(self, action: int) -> tuple[np.ndarray, float, bool, bool, dict]:
+    def step(self, action: np.int64) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         drawn = self.process.step(self.state, np.array([action]), self.np_random)
         self.state, reward = drawn
         gone = bool(self.process.states["gone"].iloc[self.state[0]])
