@@ -250,7 +250,7 @@ def test_a_week_that_is_played_back_reads_nothing_later_and_one_that_goes_on_doe
 @given(st.integers(1, 2**32 - 1))
 def test_no_customer_is_ever_beyond_a_limit(tmp_path_factory, cut, seed):
     """Drafts, releases and sendings read back, in any order, against contacts counted by hand."""
-    rng, weeks = np.random.default_rng(seed), min(3, 1 + draws(1))
+    rng, weeks = np.random.default_rng(seed), 3
     channels = rng.permutation(["", "email", "app"])[: rng.integers(1, 3)]
     limits = [(int(rng.choice([1, 1, 2])), int(rng.choice([7, 8, 14, 20])), c) for c in channels]
     told = ", ".join(
