@@ -163,6 +163,8 @@ def test_init_proposes_a_shop_toml_and_overwrites_none(tmp_path, capsys):
     assert capsys.readouterr().out == f"{toml}\n"
     assert cli.main(["init", str(tmp_path), "--write"]) == 2
     assert "is not overwritten; give another file" in capsys.readouterr().err
+    assert cli.main(["init", str(tmp_path), "--write", "--out", str(toml)]) == 2
+    assert "both say where the proposal goes" in capsys.readouterr().err
     (tmp_path / "sales.csv").write_text("Datum,Betrag\n2024-01-31,9.95\n")
     assert cli.main(["init", str(tmp_path)]) == 2
     assert "nothing here looks like events" in capsys.readouterr().err

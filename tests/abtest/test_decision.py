@@ -24,6 +24,7 @@ from promolab.abtest.profit import MoneyTerms, money_of
 from promolab.abtest.sequential import multiplier, p_at_any_time
 from promolab.results import Estimate
 from tests.draws import bounds, check_cover, draws, ends_of
+from tests.refused import refused
 
 Z = norm.ppf(0.975)
 SALES = {"sales": Metric("sales")}
@@ -300,6 +301,7 @@ def test_it_is_narrowest_where_it_is_tuned_and_says_nothing_before_the_burn_in()
     assert np.isinf(low[0]) and np.isinf(high[0]) and np.isfinite([low[1], high[1]]).all()
     low, high = confidence_sequence([0, 5], [math.nan, 1], [1, 0], tuned_for=10, burn_in=0)
     assert low[0] == -math.inf and low[1] == high[1] == 1
+    refused("expected numbers, one per look", confidence_sequence, ["many"], 1, 1, tuned_for=10)
 
 
 def revenue(rng, lift=1.0):

@@ -11,7 +11,16 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from promolab.folder import ReportsFolder, RunFolder, check_codes, codes, ensure_key, note_drawn
+from promolab.folder import (
+    SECRET_FILE,
+    ReportsFolder,
+    RunFolder,
+    check_codes,
+    codes,
+    ensure_key,
+    note_drawn,
+)
+from promolab.folder.pseudonyms import stated_key
 from promolab.loop import release_week
 from promolab.loop.week_plans import plan_files
 from promolab.report.running import PAGES
@@ -168,3 +177,8 @@ def test_the_secret_is_written_nowhere_and_files_with_ids_are_closed(planned):
         for path in (week / name, *inside):
             assert stat.S_IMODE(path.stat().st_mode) == (0o750 if path.is_dir() else 0o640), path
     assert (week / "index.html").stat().st_mode & 0o004
+
+
+def test_a_file_of_the_secret_that_cannot_be_read_is_said(tmp_path):
+    gone = {SECRET_FILE: str(tmp_path / "gone")}
+    refused("gone cannot be read: No such file", stated_key, gone)

@@ -10,7 +10,7 @@ import pytest
 
 from promolab import cli
 from promolab.errors import StepError
-from promolab.folder import ReportsFolder, reports_folder, write_json
+from promolab.folder import ReportsFolder, reports_folder, whole, write_json
 from promolab.folder.files import exchange
 from promolab.report.running.execute import kernels
 from promolab.weeks import Week
@@ -144,3 +144,11 @@ def test_staging_goes_whatever_happens_and_a_week_that_is_a_file_is_refused(tmp_
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "2017-W44").write_text("mine")
     refused("is a file; the week's report goes there", ReportsFolder.prepared, tmp_path, WEEK)
+
+
+def test_of_what_failed_while_it_was_written_nothing_stays(tmp_path):
+    (tmp_path / "a.txt").write_text("before")
+    with pytest.raises(OSError, match="full"), whole(tmp_path / "a.txt") as part:
+        part.write_text("half")
+        raise OSError("full")
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("a.txt", "before")]

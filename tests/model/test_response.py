@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy.stats import t
 
-from promolab.model.inputs.reading import check_time
+from promolab.model.inputs.reading import check_time, feature_columns
 from promolab.model.learners import KINDS
 from promolab.model.response import ArrayModel, ResponseModel
 from promolab.model.solvers.logistic import sandwich
@@ -134,6 +134,7 @@ def test_arrays_are_taken_by_position_and_of_any_two_classes_the_last_is_the_res
     np.testing.assert_array_equal(by_place.probability(numbers.to_numpy()), by_name)
     assert set(by_place.predict(numbers.to_numpy())) == {"no", "yes"}
     refused("y must be 0 or 1", ResponseModel().fit, X, texts)
+    refused("the features are a list", feature_columns, [[1.0]])
 
 
 def test_time_is_dates_or_numbers() -> None:

@@ -11,6 +11,7 @@ from benchmarks.allocation import drawn
 from promolab import allocate
 from promolab.policy import Allocation, Holdouts
 from tests.policy.test_limits import program
+from tests.refused import refused
 from tests.wording_lint import nonsense
 
 KINDS = (*PLAIN, "in line")
@@ -197,3 +198,8 @@ def test_a_reserve_overspends_as_rarely_as_asked_and_is_larger_for_what_is_share
         for spread in (0.3, np.full((P, P), 0.09), np.diag([0.09] * P))
     )
     assert one < apart and one == pytest.approx(same)
+
+
+def test_whole_numbers_are_taken_and_what_is_no_number_is_refused():
+    assert allocate([[3], [2]], [[1], [1]], budget=1).value == 3.0
+    refused("value holds what is no number", allocate, [["much"]], [[1.0]])
