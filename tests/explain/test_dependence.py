@@ -68,6 +68,8 @@ def test_words_and_figures_and_what_cannot_be_is_said() -> None:
     assert found.change.ci_low > 0
     assert found.summary().startswith("P(response) goes from")
     assert "missing (12 %)" in found.plot().texts[-1].get_text().replace("\n", " ")
+    city = partial_dependence(model, X, "city", customer)
+    assert [t.get_text() for t in city.plot().get_yticklabels()][-1] == "b"
     for message, rows, feature, grid in [
         ("does not read 'amount'; it reads city, orders", X, "amount", [1]),
         ("did you mean 'orders'", X, "order", [1]),

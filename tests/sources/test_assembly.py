@@ -160,6 +160,14 @@ def test_a_column_under_several_names_is_one_the_first_not_empty_counts(months):
     spoilt("has no column 'a' or 'b'", months, f'{toml}amount = ["a", "b"]\n')
 
 
+def test_of_names_with_two_types_of_number_the_first_not_empty_counts(tmp_path):
+    frame = pd.DataFrame({"customer_id": ["A", "B"], "ts": "2023-05-01", "kind": "purchase"})
+    frame.assign(total=[None, 2.5], paid=[3, 4]).to_parquet(tmp_path / "events.parquet")
+    toml = 'zone = "UTC"\n[events]\namount = ["total", "paid"]\n'
+    (tmp_path / "shop.toml").write_text(toml)
+    assert load_shop(tmp_path).events.order_by("customer_id").amount.execute().tolist() == [3, 2.5]
+
+
 def test_a_column_that_some_files_lack_is_a_warning_by_the_contracts_name(months):
     shop = months(f'{MONTHS}amount = "Betrag"\n', may=MAY, june=JUNE.replace("amount", "Betrag"))
     assert [(gap.column, gap.rows) for gap in shop.gaps] == [("amount", 2)]
