@@ -162,7 +162,7 @@ def test_a_column_under_several_names_is_one_the_first_not_empty_counts(months):
 
 def test_of_names_with_two_types_of_number_the_first_not_empty_counts(tmp_path):
     frame = pd.DataFrame({"customer_id": ["A", "B"], "ts": "2023-05-01", "kind": "purchase"})
-    frame.assign(total=[None, 2.5], paid=[3, 4]).to_parquet(tmp_path / "events.parquet")
+    frame.assign(total=[float("nan"), 2.5], paid=[3, 4]).to_parquet(tmp_path / "events.parquet")
     toml = 'zone = "UTC"\n[events]\namount = ["total", "paid"]\n'
     (tmp_path / "shop.toml").write_text(toml)
     assert load_shop(tmp_path).events.order_by("customer_id").amount.execute().tolist() == [3, 2.5]
