@@ -329,6 +329,7 @@ def test_the_kind_of_design():
     amount = np.random.default_rng(12).lognormal(3, 1, 500)
     X = design_matrix(pd.DataFrame({"amount": amount, "same": 1.0}), ["amount"])
     assert X.mean(axis=0) == pytest.approx([0, 0], abs=1e-9) and X.std(axis=0) == pytest.approx(1)
+    assert design_matrix(pd.DataFrame({"same": amount * 0}), []).shape == (500, 0)
     # Linear spend is explained by the column that is not bent, whose largest values are cut.
     assert np.corrcoef(X[:, 1], amount)[0, 1] > 0.95
     assert X[:, 1].max() < 0.6 * (amount.max() - amount.mean()) / amount.std()

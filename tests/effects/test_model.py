@@ -54,6 +54,7 @@ def test_groups_add_up_and_are_tested_for_differences(experiment, model):
     assert fifths.tests["p_value"].max() < 1e-3 and "groups differ (p < 0.001)" in fifths.summary()
     some = np.array(["a"] * 100 + [None] * 2_900, dtype=object)
     assert model.by_group(some).of("mail").rows["n"].tolist() == [100]
+    assert "Coupon: 1 group with a figure" in model.by_group(some).summary()
 
 
 def test_the_test_of_groups_is_walds_with_shared_customers_who_are_all_counted(model):
