@@ -221,9 +221,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
             )
         there = None if like is None else like._rows().shared
         if like is not None and not (
-            like.get_params() == self.get_params()
-            and like.experiment_.covariates == experiment.covariates
-            and np.array_equal(like.experiment_.codes, experiment.codes)
+            like.get_params() == self.get_params() and _alike(like.experiment_, experiment)
         ):
             raise InputError("like learned of other decisions, or in another way; leave it out")
         shared = Shared(experiment, outcome, self.folds, self.seed, self.clip, there)
@@ -589,3 +587,16 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
 
 def _frame_of(X: Any) -> pd.DataFrame:
     return as_frame(X.X if isinstance(X, Experiment) else X)
+
+
+def _alike(one: Experiment, other: Experiment) -> bool:
+    """Return whether two experiments differ in their outcomes alone."""
+    columns = list(one.covariates)
+    return columns == list(other.covariates) and all(
+        (
+            np.array_equal(one.codes, other.codes),
+            np.array_equal(one.cluster, other.cluster),
+            np.array_equal(np.asarray(one.propensity), np.asarray(other.propensity)),
+            one.frame[columns].equals(other.frame[columns]),
+        )
+    )

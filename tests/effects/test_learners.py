@@ -1,5 +1,7 @@
 """What each learner finds, and which of them survive a broken model on the way."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -178,6 +180,9 @@ def test_lines_worked_out_together_are_those_fitted_one_by_one(learner):
     told = UpliftModel("dr", learner, folds=3).fit(experiment, like=model)
     pd.testing.assert_frame_equal(told.effects_by_others_, model.effects_by_others_)
     refused("leave it out", UpliftModel("dr", learner).fit, experiment, like=model)
+    column = experiment.covariates[0]
+    other = experiment.frame.assign(**{column: experiment.frame[column].to_numpy()[::-1]})
+    refused("leave it out", told.fit, replace(experiment, frame=other), like=model)
 
 
 def test_low_chances_are_clipped_and_known_ones_never_touched():

@@ -124,12 +124,11 @@ class StandingReadout(Result):
             "gap": self.so_far(),
             "total": self.in_total(),
             "profit": self.in_total("profit"),
-            "measure": "profit" if "profit" in self.frame else "sales",
-            "drawn": self._drawn,
+            "measure": (measure := "profit" if "profit" in self.frame else "sales"),
+            "drawn": lambda: self._drawn(measure),
         }
 
-    def _drawn(self) -> pd.DataFrame:
-        measure = "profit" if "profit" in self.frame else "sales"
+    def _drawn(self, measure: str) -> pd.DataFrame:
         columns = {measure: "value", f"{measure}_low": "ci_low", f"{measure}_high": "ci_high"}
         return self.frame[["week", *columns]].rename(columns=columns)
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from promolab.checks import whole_number
+from promolab.checks import choice, whole_number
 from promolab.compare import check_methods
 from promolab.contract import TABLES, Freshness, Notify, freshness, read_operations
 from promolab.errors import DataError, InputError, PromolabError, nearest
@@ -357,6 +357,7 @@ def check_plan_parameters(parameters: Mapping[str, Any]) -> None:
     InputError
         If one is out of its range, or there is no such file of limits.
     """
+    from promolab.adaptive import BANDITS, GREEDY
     from promolab.campaign.plan import share_of
     from promolab.contract import budget_of
 
@@ -366,6 +367,7 @@ def check_plan_parameters(parameters: Mapping[str, Any]) -> None:
     for name in ("lead_days", "list_size"):
         if name in parameters:
             whole_number(name, parameters[name], 0)
+    choice("policy", parameters.get("policy", GREEDY), BANDITS)
     budget_of(parameters.get("budget"))
     limits = str(parameters.get("constraints") or "")
     if limits and not Path(limits).is_file():

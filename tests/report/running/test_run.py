@@ -198,7 +198,7 @@ def test_what_no_plan_or_effect_can_have_is_refused_before_anything_is_run(small
     for name, value in (
         *(("holdout", 0.0), ("holdout", 1.0), ("holdout", -0.1), ("standing_holdout", 1.0)),
         *(("lead_days", -1), ("list_size", -5), ("budget", -1), ("budget", "much")),
-        ("constraints", "/nowhere/limits.csv"),
+        *(("policy", "best"), ("constraints", "/nowhere/limits.csv")),
     ):
         refused(name, check_plan_parameters, {name: value})
     for name, given, message in (
