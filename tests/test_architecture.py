@@ -26,11 +26,11 @@ FLOORS = [
     "_faces errors checks language wording threads weeks plots glossary display results"
     " stats engines",
     "contract metrics folder",
-    "simulated sources onboarding cleaning features profiles promotions sales",
+    "simulated sources onboarding cleaning features profiles promotions sales text",
     "model segmentation",
     "explain scoring effects compare recommend",
     "abtest policy adaptive",
-    "campaign loop",
+    "campaign loop trust",
     "report widgets serve",
     "cli",
 ]
