@@ -16,7 +16,7 @@ import numpy as np
 
 from promolab.abtest.rows import Rows
 from promolab.errors import InputError
-from promolab.stats import ArmMean, TwoArms, slope_of
+from promolab.stats import ArmMean, TwoArms, covariance_of, slope_of
 
 
 @dataclass(frozen=True)
@@ -209,12 +209,11 @@ class Levels:
 
     def between(self, one: str, other: str) -> TwoArms:
         """Return an arm against another."""
-        a, b = self.own[one], self.own[other]
+        arms, a, b = (self.arm(one), self.arm(other)), self.own[one], self.own[other]
         return TwoArms(
-            self.arm(one),
-            self.arm(other),
-            self._product(a, b),
-            self._product(a + self.shared, b + self.shared),
+            *arms,
+            covariance_of(*arms, self._product(a, b)),
+            covariance_of(*arms, self._product(a + self.shared, b + self.shared)),
             self.slope,
             self.correlation,
         )

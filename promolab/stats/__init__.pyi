@@ -5,6 +5,7 @@ from .difference import Dominant as Dominant
 from .difference import TwoArms as TwoArms
 from .difference import all_shares as all_shares
 from .difference import compare_means as compare_means
+from .difference import covariance_of as covariance_of
 from .difference import difference_of as difference_of
 from .difference import dominant_of as dominant_of
 from .difference import intervals_of as intervals_of

@@ -152,7 +152,7 @@ def compare_means(
     sides = [treated, ~treated]
     if earlier is None:
         one, other = (_mean(y, mine, unit, weight, None)[0] for mine in sides)
-        shared_units = float(one.scores @ other.scores)
+        shared_units = covariance_of(one, other, float(one.scores @ other.scores))
         return TwoArms(one, other, shared_units, shared_units)
     w, x = np.ones(len(y)) if weight is None else weight, earlier
     slope, correlation = _slope(y, x, w, sides)
@@ -160,8 +160,21 @@ def compare_means(
     adjusted = y - slope * centred
     shared = slope * w * centred / w.sum()
     (one, here), (other, there) = (_mean(adjusted, mine, unit, w, shared) for mine in sides)
-    covariance = float(one.scores @ other.scores)
-    return TwoArms(one, other, covariance, float(here @ there), slope, correlation)
+    covariance = covariance_of(one, other, float(one.scores @ other.scores))
+    alone = covariance_of(one, other, float(here @ there))
+    return TwoArms(one, other, covariance, alone, slope, correlation)
+
+
+def covariance_of(one: ArmMean, other: ArmMean, products: float) -> float:
+    """Return the covariance of two arms that share units: as their variances, that of a sample.
+
+    Parameters
+    ----------
+    one, other : ArmMean
+    products : float
+        Sum over the shared units of what each adds to the one's error and to the other's.
+    """
+    return products * math.sqrt(math.prod(arm.units / (arm.units - 1) for arm in (one, other)))
 
 
 def _slope(

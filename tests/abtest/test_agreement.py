@@ -98,7 +98,7 @@ def test_relative_lift_by_hand(two):
             own = np.where(side, left - means[-1], 0.0) / n
             errors.append((own + theta * centred / len(y)) * math.sqrt(n / (n - 1)))
         ratio = means[0] / means[1]
-        both = errors[0] @ errors[1] * math.prod((1 - 1 / side.sum()) ** 0.5 for side in sides)
+        both = errors[0] @ errors[1]
         variance = errors[0] @ errors[0] - 2 * ratio * both + ratio**2 * errors[1] @ errors[1]
         half = student.ppf(0.975, row.degrees) * math.sqrt(variance) / means[1]
         by_hand = (ratio - 1, ratio - 1 - half, ratio - 1 + half)
@@ -163,6 +163,6 @@ def test_a_weighted_ratio_of_households_by_hand(two):
         homes = rows["home"][side].nunique()
         errors.append((np.bincount(rows["home"], own), homes / (homes - 1)))
     (one, few), (other, less) = errors
-    variance = one @ one * few + other @ other * less - 2 * one @ other
+    variance = one @ one * few + other @ other * less - 2 * one @ other * math.sqrt(few * less)
     assert row.difference.value == pytest.approx(values[0] - values[1], **CLOSE)
     assert row.std_error == pytest.approx(math.sqrt(variance), **CLOSE)

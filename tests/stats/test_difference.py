@@ -86,10 +86,11 @@ def test_with_few_units_a_variance_is_a_samples_and_newcombes_has_the_covariance
     # Customers 0 to 3, each treated once and once not; who buys untreated also buys treated.
     y = np.array([1.0, 1, 0, 0, 1, 0, 0, 0])
     arms = compare_means(y, np.arange(8) < 4, np.tile(np.arange(4), 2))
-    # Influence ±1/8 against 3/16, −1/16 thrice: covariance 1/32, variances 1/12 and 1/16.
-    assert arms.covariance == pytest.approx(1 / 32)
+    # Influence ±1/8 against 3/16, −1/16 thrice: covariance 1/32 · 4/3, variances 1/12 and 1/16.
+    assert arms.covariance == pytest.approx(1 / 24)
+    assert arms.variance == pytest.approx((y[:4] - y[4:]).var(ddof=1) / 4)  # as of pairs
     assert (arms.treated.variance, arms.control.variance) == pytest.approx((1 / 12, 1 / 16))
-    together = (1 / 32) / (1 / 12 / 16) ** 0.5  # 0.433
+    together = (1 / 24) / (1 / 12 / 16) ** 0.5  # 0.577
     (low1, high1), (low0, high0) = (proportion_confint(k, 4, method="wilson") for k in (2, 1))
     down = (0.5 - low1) ** 2 + (high0 - 0.25) ** 2 - 2 * together * (0.5 - low1) * (high0 - 0.25)
     up = (high1 - 0.5) ** 2 + (0.25 - low0) ** 2 - 2 * together * (high1 - 0.5) * (0.25 - low0)
