@@ -338,7 +338,7 @@ class Experiment:
     @property
     def X(self) -> pd.DataFrame:  # noqa: N802
         """The covariates, shape (n, p)."""
-        return self.frame[list(self.covariates)].copy()
+        return self.frame[list(self.covariates)]
 
     def y(self, outcome: str | None = None) -> np.ndarray:
         """Return an outcome, an early or a placebo one, shape (n,); by default the first outcome.

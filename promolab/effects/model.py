@@ -438,7 +438,8 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         index = X.index if isinstance(X, pd.DataFrame) else None
         values, half = drawn.line.effects(away), drawn.line.half(away, level)
         table = effect_table(values, half, self.treatments_, index)
-        if self._candidates is not None or level == self._saved[1].level:
+        known = self._candidates is not None or level == self._saved[1].level
+        if known and CONSTANT in drawn.line.learners:
             # Where everybody has the average, there is one interval of it.
             for row, learner in zip(
                 self.average(level).rows.itertuples(), drawn.line.learners, strict=True
@@ -597,6 +598,6 @@ def _alike(one: Experiment, other: Experiment) -> bool:
             np.array_equal(one.codes, other.codes),
             np.array_equal(one.cluster, other.cluster),
             np.array_equal(np.asarray(one.propensity), np.asarray(other.propensity)),
-            one.frame[columns].equals(other.frame[columns]),
+            all(one.frame[name].equals(other.frame[name]) for name in columns),
         )
     )

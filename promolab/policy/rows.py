@@ -78,6 +78,8 @@ class PolicyRows:
     contact: np.ndarray | None = None
 
     def __post_init__(self) -> None:
+        import pandas as pd
+
         object.__setattr__(self, "arms", tuple(self.arms))
         n, k = len(np.asarray(self.gamma)), len(self.arms)
         if not n or not k:
@@ -88,7 +90,7 @@ class PolicyRows:
             self._set(name, float, (n, k))
         self._set("outcome", float, (n,))
         self._set("fold", np.int64, (n,))
-        codes = np.unique(np.asarray(self.cluster), return_inverse=True)[1].reshape(-1)
+        codes = pd.factorize(np.asarray(self.cluster), sort=True, use_na_sentinel=False)[0]
         object.__setattr__(self, "cluster", codes)
         self._set("cluster", np.int64, (n,))
         self._check()
@@ -111,7 +113,8 @@ class PolicyRows:
 
     def _check(self) -> None:
         """Refuse bad costs, effects missing where there is a score, customers in two folds."""
-        wrong = self.eligible & ~(self.cost >= 0)
+        eligible = self.eligible
+        wrong = eligible & ~(self.cost >= 0)
         if wrong.any():
             row, arm = (int(place[0]) for place in np.nonzero(wrong))
             found = f"{self.cost[row, arm]:g}".replace("-", "−")
@@ -120,11 +123,12 @@ class PolicyRows:
             )
         for name in ("effect", "response", "soon"):
             value = getattr(self, name)
-            if value is not None and (self.eligible & ~np.isfinite(value)).any():
-                row = int((self.eligible & ~np.isfinite(value)).any(axis=1).argmax())
+            if value is not None and (wrong := eligible & ~np.isfinite(value)).any():
+                row = int(wrong.any(axis=1).argmax())
                 raise InputError(f"{name} is missing in row {row}, which has a score")
-        first = np.unique(self.cluster, return_index=True)[1]  # a row of each customer
-        if (self.fold != self.fold[first][self.cluster]).any():
+        one = np.empty(self.cluster.max() + 1, dtype=np.int64)
+        one[self.cluster] = self.fold  # of a row of each customer
+        if (self.fold != one[self.cluster]).any():
             raise InputError(
                 "a customer lies in two folds; deal whole customers out, or what chose would have "
                 "seen what values it"

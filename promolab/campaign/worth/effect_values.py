@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,23 +62,33 @@ class Worth:
         Nothing at or after it was read (UTC).
     amounts : PromotionValues
         Value and cost of n customers and P promotions.
-    rows : PolicyRows or None
-        Past decisions by which policies are valued: an arm per promotion that is measured, at its
-        own terms. None where none is.
+    log : DataFrame
+        `scored_log` of the model.
     support : ndarray of bool of shape (n, P)
         Whether past decisions tell of the customer: the predicted effect lies among theirs.
     spread : float
         Standard deviation between promotions of one kind, as a share of the effect.
     known : DataFrame
         What was known of each customer.
+    before : bool
+        Whether the log's effects are before discounts.
     """
 
     as_of: datetime
     amounts: PromotionValues = field(repr=False)
-    rows: PolicyRows | None = field(repr=False)
+    log: pd.DataFrame = field(repr=False)
     support: np.ndarray = field(repr=False)
     spread: float
     known: pd.DataFrame = field(repr=False)
+    before: bool = False
+
+    @cached_property
+    def rows(self) -> PolicyRows | None:
+        """Past decisions by which policies are valued: an arm per promotion that is measured.
+
+        At its own terms. None where none is.
+        """
+        return policy_rows(self.log, self.amounts, before=self.before)
 
     @property
     def customers(self) -> np.ndarray:
@@ -193,11 +204,11 @@ def week_worth(
         mean_se=_error(average.loc[columns, "effect"], average.loc[columns, "ci_high"]),
         extrapolated=moved["extrapolated"],
     )
-    ends = np.quantile(of_kinds(log, "effect", columns), [RARE, 1 - RARE], axis=0)
+    each, place = np.unique(columns, return_inverse=True)
+    ends = np.quantile(of_kinds(log, "effect", each), [RARE, 1 - RARE], axis=0)[:, place]
     near = 1e-9 * np.abs(ends).max()
     support = (effect >= ends[0] - near) & (effect <= ends[1] + near)
-    rows = policy_rows(log, values)
-    return Worth(now, values, rows, np.asarray(support), spread, described)
+    return Worth(now, values, log, np.asarray(support), spread, described)
 
 
 def _effects(
@@ -280,16 +291,23 @@ def policy_rows(
     cost = (1 - funded) * discount + contact
     left = -cost if before else funded * discount - contact
     early = all(f"soon.{kind}" in log for kind in kinds)
+
+    def at_terms(part: str) -> np.ndarray:
+        moved = of_kinds(log, part, kinds)
+        moved *= factor
+        moved += left
+        return moved
+
     return PolicyRows(
-        of_kinds(log, "score", kinds) * factor + left,
-        of_kinds(log, "effect", kinds) * factor + left,
+        at_terms("score"),
+        at_terms("effect"),
         cost,
         log["fold"].to_numpy(),
         log["customer_id"].to_numpy(),
         tuple(values.names[j] for j in mine),
         of_kinds(log, "response", kinds),
         log["outcome"].to_numpy(dtype=float),
-        soon=of_kinds(log, "soon", kinds) * factor + left if early else None,
+        soon=at_terms("soon") if early else None,
     )
 
 
@@ -403,7 +421,7 @@ def moved_terms(
     if not promotions:
         return pd.DataFrame(columns=list(TERM_COLUMNS))
     names = set(shop.promotions.promotion_id.cast("string").execute())
-    drawn = read_promotions(shop, sorted(set(log["action"].astype(str)) & names))
+    drawn = read_promotions(shop, sorted(set(map(str, log["action"].unique())) & names))
     by_kind: dict[str, list[Promotion]] = {}
     for one in drawn.values():
         by_kind.setdefault(one.kind, []).append(one)

@@ -125,4 +125,4 @@ def of_kinds(log: pd.DataFrame, part: str, kinds: Sequence[str]) -> np.ndarray:
     kinds : sequence of str
         The columns.
     """
-    return np.asarray(log[[f"{part}.{kind}" for kind in kinds]].to_numpy(dtype=float))
+    return np.array([log[f"{part}.{kind}"].to_numpy(dtype=float) for kind in kinds]).T

@@ -175,8 +175,11 @@ class Rows:
         """Add a column per round but the first: rounds differ in what nothing else shows."""
         if self.block is None or not self.n or self.block.max() < 1:
             return Z
-        rounds = np.arange(1, self.block.max() + 1)
-        return np.column_stack([Z, (self.block[:, None] == rounds).astype(float)])
+        wide = np.zeros((self.n, Z.shape[1] + self.block.max()))
+        wide[:, : Z.shape[1]] = Z
+        later = np.flatnonzero(self.block)
+        wide[later, Z.shape[1] + self.block[later] - 1] = 1.0
+        return wide
 
 
 def rows_of(

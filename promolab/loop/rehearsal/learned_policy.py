@@ -15,7 +15,7 @@ from promolab.abtest import most_telling
 from promolab.adaptive import GREEDY
 from promolab.campaign.plan import plan_week, week_candidates
 from promolab.campaign.spending import known_of, known_terms, spend_budget
-from promolab.campaign.worth import Worth, policy_rows, scored_log, undiscounted, week_worth
+from promolab.campaign.worth import Worth, scored_log, undiscounted, week_worth
 from promolab.contract import NONE, Experiment, read_operations
 from promolab.effects import UpliftModel
 from promolab.errors import PromolabError
@@ -159,10 +159,10 @@ def _worth(
         return None, None, trial
     after = scored_log(later, before)
     promised = week_worth(shop, as_of, later, after, promotions, like=worth)
-    return charged(shop, worth, before, as_of), promised, trial
+    return charged(shop, worth, as_of), promised, trial
 
 
-def charged(shop: Shop, worth: Worth, log: pd.DataFrame, as_of: datetime) -> Worth:
+def charged(shop: Shop, worth: Worth, as_of: datetime) -> Worth:
     """Return the worth of effects before discounts, with what promises say that each takes off.
 
     What is taken off beside promotions that run already follows from orders as they were counted.
@@ -175,8 +175,6 @@ def charged(shop: Shop, worth: Worth, log: pd.DataFrame, as_of: datetime) -> Wor
         As known when the week begins.
     worth : Worth
         Of a model of `promolab.campaign.worth.undiscounted` decisions.
-    log : DataFrame
-        `promolab.campaign.worth.scored_log` of it.
     as_of : datetime
         Then (UTC).
     """
@@ -195,7 +193,7 @@ def charged(shop: Shop, worth: Worth, log: pd.DataFrame, as_of: datetime) -> Wor
     funded = np.array([one.funder_share for one in offers])
     discount = np.divide(off, 1 - funded, out=amounts.discount.copy(), where=funded < 1)
     amounts = replace(amounts, cost=cost, discount=discount, value=amounts.given["moved"] - cost)
-    return replace(worth, amounts=amounts, rows=policy_rows(log, amounts, before=True))
+    return replace(worth, amounts=amounts, before=True)
 
 
 def added_orders(amounts: PromotionValues) -> np.ndarray:

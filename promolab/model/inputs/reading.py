@@ -213,6 +213,9 @@ def as_texts(column: pd.Series) -> np.ndarray:
     >>> as_texts(pd.Series([1.0, 2.5, None])).tolist()
     ['1', '2.5', nan]
     """
+    if isinstance(column.dtype, pd.StringDtype):
+        codes, texts = pd.factorize(column)  # each text is read once
+        return np.append(np.asarray(texts, dtype=object), np.nan)[codes]
     return column.astype(object).map(_text, na_action="ignore").to_numpy(dtype=object)
 
 
