@@ -237,6 +237,22 @@ def _add_serve(commands: Any, common: argparse.ArgumentParser) -> None:
     )
     serve.set_defaults(run=_serve)
 
+    federate = commands.add_parser(
+        "federate",
+        parents=[common],
+        help="fit a response model with other shops, of which no row is sent",
+        description="With HOSTs: fit a logistic model of the rows of all shops that answer there, "
+        "and print where it is. With --share: be such a shop; the first line is the address. "
+        "PROMOLAB_TOKEN guards it; who fits states that of each HOST, in their order, by commas.",
+    )
+    federate.add_argument("hosts", nargs="*", metavar="HOST", help="https://shop.example or so")
+    federate.add_argument("--save", default="federated.safetensors", help="model (%(default)s)")
+    federate.add_argument("--share", metavar="WEEK", help="ISO week whose pairs are summed")
+    federate.add_argument("--like", metavar="MODEL", help="its features, as all shops have them")
+    federate.add_argument("--out", default="reports", help="folder of all reports (%(default)s)")
+    federate.add_argument("--port", type=int, default=8000, help="0: a free one (%(default)s)")
+    federate.set_defaults(run=_federate)
+
 
 def _data(options: argparse.Namespace) -> int:
     from promolab import sources
@@ -321,16 +337,9 @@ def _demo(options: argparse.Namespace) -> int:
 def _loop(options: argparse.Namespace) -> int:
     from promolab.loop import rehearse
 
-    found = rehearse(
-        options.weeks,
-        options.customers,
-        options.policy,
-        variant=options.variant,
-        seed=options.seed,
-        exploration=options.exploration,
-        out=options.out,
-        told=_say_week,
-    )
+    how = {"variant": options.variant, "seed": options.seed, "exploration": options.exploration}
+    how |= {"out": options.out, "told": _say_week}
+    found = rehearse(options.weeks, options.customers, options.policy, **how)
     print(found.summary())
     print(found.by_policy().to_string(index=False, float_format="{:,.2f}".format))
     picture = Path(options.out) / "loop.png"
@@ -342,12 +351,21 @@ def _loop(options: argparse.Namespace) -> int:
 def _serve(options: argparse.Namespace) -> int:
     from promolab.serve import serve_week
 
-    serve_week(
-        options.week,
-        options.out,
-        store=options.store,
-        host=options.host,
-        port=options.port,
-        now=options.now,
-    )
+    at = {"store": options.store, "host": options.host, "port": options.port, "now": options.now}
+    serve_week(options.week, options.out, **at)
+    return DONE
+
+
+def _federate(options: argparse.Namespace) -> int:
+    from promolab.serve import TOKEN, share_week
+    from promolab.trust import RemoteShop, federated_fit
+
+    if options.share and options.like and not options.hosts:
+        share_week(options.share, options.out, options.like, port=options.port)
+    elif not options.hosts or options.share or options.like:
+        raise InputError("give HOSTs to fit with, or --share WEEK --like MODEL to be such a shop")
+    else:
+        tokens = os.environ.get(TOKEN, "").split(",") * len(options.hosts)
+        shops = [RemoteShop(*each) for each in zip(options.hosts, tokens, strict=False)]
+        print(federated_fit(shops).save(options.save), flush=True)
     return DONE

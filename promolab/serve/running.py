@@ -16,15 +16,18 @@ from typing import IO, TYPE_CHECKING, Any
 from promolab.errors import InputError, MissingExtraError
 from promolab.folder import ReportsFolder, claim
 from promolab.loop import SERVED
+from promolab.model import ResponseModel
 from promolab.serve.events import microseconds
 from promolab.serve.formulas import SECOND
 from promolab.serve.service import Service
 from promolab.serve.stores import open_store
 from promolab.serve.week import open_week
+from promolab.trust import FederatedShop
 from promolab.weeks import Week
 
 if TYPE_CHECKING:
     import uvicorn
+    from starlette.types import ASGIApp
 
 TOKEN = "PROMOLAB_TOKEN"
 """Environment variable: what every request must bring."""
@@ -68,48 +71,77 @@ def serve_week(
         The extra ``serve`` is not installed.
     """
     try:
-        from promolab.serve import web  # noqa: F401
+        from promolab.serve.web import application
     except ImportError as error:
         raise MissingExtraError("promolab serve", "serve") from error
     token = os.environ.get(TOKEN) or None
-    with closing(_listening(host, port, token)) as listening:
+    with closing(listening_at(host, port, token)) as listening:
         say(f"opening {week}")
         service, held = _opened(week, out, store, now)
         with held:
             for note in service.notes():
                 say(note)
-            answer(service, listening, token)
+            answer(application(service, token), listening)
 
 
-def answer(service: Service, listening: socket.socket, token: str | None = None) -> None:
-    """Answer for a service, until the process is ended; the first line printed is the address.
+def share_week(week: str, out: str | Path, like: str | Path, *, port: int = 8000) -> None:
+    """Answer sums over the pairs of a week's report over HTTP, until the process is ended.
+
+    A line of ``federated.jsonl``, in the folder of all reports, says of each answer what it was.
 
     Parameters
     ----------
-    service : Service
+    week : str
+        ISO week with a report; its ``tables/pairs.parquet`` are the rows.
+    out : str or Path
+        The reports folder.
+    like : str or Path
+        A saved logistic model that all shops have.
+    port : int
+        0 takes one that is free; on this machine alone.
+
+    Raises
+    ------
+    InputError
+        There is no such report or model, the shop is too small, or the port is taken.
+    MissingExtraError
+        The extra ``serve`` is not installed.
+    """
+    try:
+        from promolab.serve.web import federated
+    except ImportError as error:
+        raise MissingExtraError("promolab federate --share", "serve") from error
+    reports = ReportsFolder.there(out)
+    pairs = reports.whole_run(Week.parse(week)).read_table("pairs").query("label_complete")
+    asked = {"like": ResponseModel.load(like), "log": reports.path / "federated.jsonl"}
+    shop = FederatedShop(pairs, pairs["redeemed"], pairs["customer_id"], **asked)
+    token = os.environ.get(TOKEN) or None
+    with closing(listening_at("127.0.0.1", port, token)) as listening:
+        answer(federated(shop, token), listening)
+
+
+def answer(application: ASGIApp, listening: socket.socket) -> None:
+    """Answer over HTTP, until the process is ended; the first line printed is the address.
+
+    Parameters
+    ----------
+    application : ASGI application
     listening : socket
-    token : str, optional
-        What every request must bring.
     """
     host, port = listening.getsockname()[:2]
     print(f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}", flush=True)
-    server_of(service, token).run(sockets=[listening])
+    server_of(application).run(sockets=[listening])
 
 
-def server_of(service: Service, token: str | None = None, **options: Any) -> uvicorn.Server:
-    """Return what serves a service over HTTP: who is slower than `SLOWEST` is cut off.
+def server_of(application: ASGIApp) -> uvicorn.Server:
+    """Return what serves over HTTP: who is slower than `SLOWEST` is cut off.
 
     Parameters
     ----------
-    service : Service
-    token : str, optional
-    **options
-        Of `promolab.serve.web.application`.
+    application : ASGI application
     """
     import uvicorn
     from uvicorn.protocols.http.auto import AutoHTTPProtocol
-
-    from promolab.serve.web import application
 
     class Timed(AutoHTTPProtocol):  # type: ignore[misc,valid-type]
         """A connection on which each exchange, from its first byte to its last, has its time."""
@@ -128,8 +160,8 @@ def server_of(service: Service, token: str | None = None, **options: Any) -> uvi
             super().connection_lost(exc)
 
     config = uvicorn.Config(
-        application(service, token, **options), port=0, http=Timed, access_log=False,
-        log_level="warning", server_header=False, timeout_graceful_shutdown=int(SLOWEST) or 1,
+        application, port=0, http=Timed, access_log=False, log_level="warning",
+        server_header=False, timeout_graceful_shutdown=int(SLOWEST) or 1,
     )  # fmt: skip
     return uvicorn.Server(config)
 
@@ -166,7 +198,7 @@ def say(text: str) -> None:
     print(f"promolab: {text}", file=sys.stderr, flush=True)
 
 
-def _listening(host: str, port: int, token: str | None) -> socket.socket:
+def listening_at(host: str, port: int, token: str | None) -> socket.socket:
     """Return a socket that listens, if who may ask is settled."""
     try:
         own = host == "localhost" or ipaddress.ip_address(host).is_loopback

@@ -28,6 +28,7 @@ from promolab.errors import InputError
 from promolab.serve.messages import Answers, Asked, Events, Health, Problem, Taken
 from promolab.serve.service import Service, UnknownPromotion
 from promolab.serve.stores import RETRY, Turns, Unavailable
+from promolab.trust import FederatedShop
 
 OPEN = ("/health", "/alive")
 """Paths that need no token: they tell nothing of anybody."""
@@ -168,6 +169,25 @@ def application(service: Service, token: str | None = None, most: int = MOST_BYT
     _add_answers(api, service, turns)
     _add_pages(api, service, metrics, turns)
     return Guard(api, metrics, token, most, PATHS)
+
+
+def federated(shop: FederatedShop, token: str | None = None) -> ASGIApp:
+    """Return a shop's side of a federated fit as an ASGI application: POST /federate.
+
+    Parameters
+    ----------
+    shop : FederatedShop
+    token : str, optional
+        What every request must bring; None asks for none, of this machine.
+    """
+    api, metrics = FastAPI(openapi_url=None), Metrics()
+    _say_problems(api, metrics)
+
+    @api.post("/federate")
+    async def told(message: dict[str, Any]) -> Response:
+        return Response(shop(message), media_type="application/octet-stream")
+
+    return Guard(api, metrics, token, MOST_BYTES, ("/federate",))
 
 
 def _responses(*codes: int) -> dict[int | str, dict[str, Any]]:

@@ -115,13 +115,11 @@ class Client(NamedTuple):
 
 
 @contextmanager
-def answering(
-    service: Service, most: int = 1 << 20, token: str | None = TOKEN.removeprefix("Bearer ")
-) -> Iterator[Client]:
-    """Serve over HTTP, by a thread of this process."""
+def listening(application: Any) -> Iterator[Client]:
+    """Serve an application over HTTP, by a thread of this process."""
     from promolab.serve.running import server_of
 
-    server = server_of(service, token, most=most)
+    server = server_of(application)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
@@ -131,6 +129,17 @@ def answering(
     finally:
         server.should_exit = True
         thread.join(20)
+
+
+@contextmanager
+def answering(
+    service: Service, most: int = 1 << 20, token: str | None = TOKEN.removeprefix("Bearer ")
+) -> Iterator[Client]:
+    """Serve a week."""
+    from promolab.serve.web import application
+
+    with listening(application(service, token, most)) as client:
+        yield client
 
 
 @pytest.fixture

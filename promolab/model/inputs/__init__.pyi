@@ -1,4 +1,5 @@
 from .encoding import LARGEST as LARGEST
+from .encoding import LIMIT as LIMIT
 from .encoding import OTHERS as OTHERS
 from .encoding import ColumnCode as ColumnCode
 from .encoding import Encoder as Encoder
