@@ -146,6 +146,25 @@ def _span(least: float | None, above: float | None, most: float | None, below: f
     return f" {low} on" if least is not None else f" {low or high}".rstrip()
 
 
+def span(name: str, value: Any) -> tuple[float, float]:
+    """Return two finite numbers, the smaller first.
+
+    Examples
+    --------
+    >>> span("bounds", [0, 100])
+    (0.0, 100.0)
+    >>> span("bounds", (100, 0))
+    Traceback (most recent call last):
+    ...
+    promolab.errors.InputError: bounds = (100, 0); expected the smallest and the largest value, \
+such as (0, 100)
+    """
+    pair = tuple(value) if isinstance(value, (tuple, list)) else ()
+    if len(pair) != 2 or not all(map(is_number, pair)) or not pair[0] < pair[1]:
+        raise refuse(name, value, "the smallest and the largest value, such as (0, 100)")
+    return float(pair[0]), float(pair[1])
+
+
 def share(
     name: str, value: Any, *, zero: bool = True, one: bool = True, hint: str = ", such as 0.1"
 ) -> float:

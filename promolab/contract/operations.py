@@ -1,7 +1,7 @@
 """What a shop says about its weekly work: whom to contact, what it costs, how results are read.
 
 The sections ``[contact]``, ``[send]``, ``[offers]``, ``[economics]``, ``[attribution]``,
-``[release]``, ``[notify]`` and ``[[experiments]]`` of its ``shop.toml``, checked.
+``[release]``, ``[notify]``, ``[privacy]`` and ``[[experiments]]`` of its ``shop.toml``, checked.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from promolab.checks import choice, flag, is_number, level_of, real_number, share, text
+from promolab.checks import choice, flag, is_number, level_of, real_number, share, span, text
 from promolab.contract.settings import (
     OPERATIONS,
     KeyCheck,
@@ -221,6 +221,29 @@ class ReleaseTerms:
 
     owner: Text = ""
     deadline: Text = ""
+
+
+@dataclass(frozen=True)
+class PrivacyTerms:
+    """The section ``[privacy]``: what the shop's models may tell of a customer, all in all.
+
+    Parameters
+    ----------
+    epsilon, delta : float
+        The budget: all releases together are (ε, δ)-private.
+    bounds : mapping of str to (float, float)
+        Column → smallest and largest value that it counts for; the columns a model may use.
+    releases : int
+        How many equal releases the budget is for; one a week for a year by default.
+    """
+
+    epsilon: Annotated[float, partial(real_number, above=0)]
+    delta: Annotated[float, partial(real_number, above=0, below=1)]
+    bounds: Annotated[Mapping[str, tuple[float, float]], by_name(span)] = field(hash=False)
+    releases: Annotated[int, from_one] = 52
+
+
+_PRIVACY = "epsilon = 10, delta = 1e-6, bounds = { orders_84d = [0, 100] }"
 
 
 def _command(place: str, value: Any) -> tuple[str, ...]:
@@ -438,6 +461,7 @@ class Operations:
     notify: Notify
     release: ReleaseTerms = field(default_factory=ReleaseTerms)
     experiments: tuple[StatedExperiment, ...] = ()
+    privacy: PrivacyTerms | None = None
 
 
 def read_operations(settings: Settings) -> Operations:
@@ -472,6 +496,8 @@ def read_operations(settings: Settings) -> Operations:
     read = {
         name: section_of(cls, f"[{name}]", said.get(name, {})) for name, cls in _SECTIONS.items()
     }
+    for stated in [said["privacy"]] if "privacy" in said else []:
+        read["privacy"] = section_of(PrivacyTerms, "[privacy]", stated, example=_PRIVACY)
     _check_bundles(read["contact"])
     _check_columns(read["send"])
     return Operations(

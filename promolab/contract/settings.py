@@ -159,6 +159,7 @@ OPERATIONS = (
     "attribution",
     "notify",
     "release",
+    "privacy",
     "experiments",
 )
 """Sections on the weekly work; `promolab.contract.operations` reads them."""

@@ -11,6 +11,7 @@ from .pseudonyms import SECRET_FILE as SECRET_FILE
 from .pseudonyms import check_codes as check_codes
 from .pseudonyms import codes as codes
 from .pseudonyms import ensure_key as ensure_key
+from .pseudonyms import key_of as key_of
 from .pseudonyms import note_drawn as note_drawn
 from .pseudonyms import weeks_to_draw as weeks_to_draw
 from .reports_folder import STATES as STATES

@@ -150,8 +150,9 @@ class Ledger:
         run_key : str
             What tells one run of the week from another.
         **tables : DataFrame
-            ``decisions``, ``decision_propensities``, ``predictions``, ``models`` and ``overrides``,
-            without one no rows; their columns: `promolab.loop.ledger_file.LEDGER_TABLES`.
+            ``decisions``, ``decision_propensities``, ``predictions``, ``models``, ``overrides`` and
+            ``releases``, without one no rows; their columns:
+            `promolab.loop.ledger_file.LEDGER_TABLES`.
 
         Returns
         -------
@@ -321,8 +322,9 @@ class Ledger:
         ----------
         table : str
             ``decision_propensities`` (the chances of all actions that were possible), ``models``,
-            ``overrides`` (what was changed by hand at a release), ``served`` and
-            ``served_propensities`` (what a week's service decided), or one that has a method.
+            ``overrides`` (what was changed by hand at a release), ``releases`` (what private models
+            spent), ``served`` and ``served_propensities`` (what a week's service decided), or one
+            that has a method.
         week : str or Week, optional
             Only this one.
         """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,6 +45,7 @@ LEDGER_TABLES: Mapping[str, tuple[str, ...]] = {
     "overrides": (
         *("week", "number", "kind", "promotion_id", "most", "customer_id", "reason", "planned"),
     ),
+    "releases": ("week", "name", "epsilon", "delta", "mu"),
     "outcomes": (
         *KEYS_OF_A_FIGURE,
         *("value", "ci_low", "ci_high", "level", "n", "identification", "state", "known_at"),
@@ -52,10 +53,12 @@ LEDGER_TABLES: Mapping[str, tuple[str, ...]] = {
 }
 """Table → its columns; beside them lies ``meta``. The first interval of a prediction is of the
 expected value, the second holds what the readout will show."""
-_KINDS = dict.fromkeys(("propensity", *NUMBERS), ("DOUBLE", "float64"))
+_KINDS = dict.fromkeys(("propensity", *NUMBERS, "epsilon", "delta", "mu"), ("DOUBLE", "float64"))
 _KINDS |= dict.fromkeys(("ts", "as_of", "known_at"), ("TIMESTAMP", "datetime64[us]"))
 _KINDS |= dict.fromkeys(("n", "number", "most", "planned"), ("BIGINT", "Int64"))
-OF_A_WEEK = ("decisions", "decision_propensities", "predictions", "models", "overrides")
+LATEST = "releases"
+"""The table that ledgers of earlier versions lack; it is added to them."""
+OF_A_WEEK = ("decisions", "decision_propensities", "predictions", "models", "overrides", "releases")
 """What `Ledger.record_week` writes, and a release freezes."""
 SERVED = ("served", "served_propensities")
 """What `Ledger.record_served` writes: what a week's service decided; it grows until it ends."""
@@ -68,6 +71,7 @@ KEYS: Mapping[str, tuple[str, ...]] = {
     "predictions": KEYS_OF_A_FIGURE,
     "models": ("week", "name"),
     "overrides": ("week", "number"),
+    "releases": ("week", "name"),
     "outcomes": (*KEYS_OF_A_FIGURE, "known_at"),
 }
 """What tells the rows of a table apart."""
@@ -88,6 +92,10 @@ def empty(table: str) -> pd.DataFrame:
 def _kind(column: str) -> Any:
     """Return the type of a column in the file and in a frame: by its name, else text."""
     return _KINDS.get(column, ("VARCHAR", "str"))
+
+
+def _declared(columns: Iterable[str]) -> str:
+    return ", ".join(f"{column} {_kind(column)[0]}" for column in columns)
 
 
 def fitted(table: str, frame: pd.DataFrame | None, **given: Any) -> pd.DataFrame:
@@ -244,8 +252,7 @@ def make(path: Path, shop: str, wait: float = WAIT) -> None:
             with whole(path) as part:
                 with duckdb.connect(str(part)) as con:
                     for table, columns in LEDGER_TABLES.items():
-                        declared = ", ".join(f"{column} {_kind(column)[0]}" for column in columns)
-                        con.execute(f"CREATE TABLE {table} ({declared})")
+                        con.execute(f"CREATE TABLE {table} ({_declared(columns)})")
                     con.execute("CREATE TABLE meta (key VARCHAR, value VARCHAR)")
                     told = [("schema_version", str(SCHEMA)), ("shop", shop)]
                     con.executemany("INSERT INTO meta VALUES (?, ?)", told)
@@ -325,6 +332,11 @@ def _connected(
             _be_patient(path, wait, until)
     with con:
         _check_owner(con, path, shop)
+        if not con.execute(
+            "SELECT 1 FROM duckdb_tables() WHERE table_name = ?", [LATEST]
+        ).fetchall():
+            kind = "TEMP TABLE" if read_only else "TABLE"  # of a ledger made before there was one
+            con.execute(f"CREATE {kind} {LATEST} ({_declared(LEDGER_TABLES[LATEST])})")
         yield con
 
 

@@ -5,6 +5,10 @@ from .explanation import model_features as model_features
 from .explanation import shapley_parts as shapley_parts
 from .explanation import shuffled_logits as shuffled_logits
 from .preparation import Preparation
+from .privacy import Privacy as Privacy
+from .privacy import private_sums as private_sums
+from .privacy import solve_sums as solve_sums
+from .privacy import uniforms as uniforms
 from .response import ArrayModel as ArrayModel
 from .response import ResponseModel
 

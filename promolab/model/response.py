@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -175,6 +176,8 @@ class Saved(Estimator):
         """Write the fitted model to one file (safetensors: numbers and JSON, nothing executes)."""
         self._require_fit()
         parameters = {name: value for name, value in self.get_params().items() if name != "track"}
+        if parameters.get("privacy"):  # whoever has the file must not know the noise
+            parameters |= {"privacy": replace(parameters["privacy"], secret=""), "seed": 0}
         if self.columns is not None:
             parameters["columns"] = [str(c) for c in self.columns]
         shown = {f"{name}_" for name in EXPOSED}
@@ -266,7 +269,10 @@ class ResponseModel(Saved):
         What counts as a response: 1 (or True) of 0 and 1, and nothing else is taken; or, of any two
         classes, the one that sorts last.
     **options
-        Of the kind, such as ``l2=100.0`` of ``logistic``; see its learner's ``DEFAULTS``.
+        Of the kind, such as ``l2=100.0`` of ``logistic``; see its learner's ``DEFAULTS``. With
+        ``privacy=Privacy(epsilon, delta, bounds)`` a logistic model learns from one release of
+        noisy sums by customer (``cluster``); ``n_`` and ``positives_`` then count customers,
+        noisily.
 
     Attributes
     ----------
@@ -389,12 +395,16 @@ class ResponseModel(Saved):
             seed=self.seed,
             track=self.track,
         ).counted()
+        if self._given.get("privacy") and (len(outcomes) > 1 or self.calibration):
+            raise InputError("privacy pays for one outcome, not calibrated; fit a model for each")
         learners = fitted_learners(self.kind, self._options(), training, named=not self.single_)
         self.calibrators_ = self._fitted_calibrators(training, learners)
         self.learners_ = learners
         self.n_, self.positives_ = len(training.labels), int(np.nansum(training.labels[:, 0]))
         clusters = training.cluster
         self.clusters_ = self.n_ if clusters is None else int(pd.Series(clusters).nunique())
+        if counts := getattr(learners[0], "counts", None):  # what is saved of them is noisy, too
+            (self.n_, self.positives_), self.clusters_ = counts, counts[0]
         self._expose()
         self._doubt(frame, y, labels, moments)
         return self

@@ -237,6 +237,8 @@ def make_learner(kind: str, options: Mapping[str, Any]) -> Learner:
     """
     made = learner_class(kind)
     for name in options:
+        if name == "privacy" and name not in made.DEFAULTS:
+            raise InputError(f"kind={kind!r} cannot learn with privacy; give kind='logistic'")
         if name not in made.DEFAULTS:
             raise InputError(f"{kind} has no option {name!r}; {nearest(name, made.DEFAULTS)}")
     return made(options)

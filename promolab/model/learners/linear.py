@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.checks import flag, real_number
+from promolab.checks import flag, real_number, refuse
 from promolab.model.inputs.encoding import Encoder, by_pieces
 from promolab.model.inputs.reading import check_columns
 from promolab.model.learners._base import Learner, Training, require_numbers
+from promolab.model.privacy import Privacy, fit_private
 
 if TYPE_CHECKING:
     from promolab.model.solvers.newton import FitInfo
@@ -42,9 +43,13 @@ class Logistic(Learner):
     intervals : bool
         Whether to reckon the standard errors of the weights too, which `coefficients` needs. They
         take about half as long as the fit itself; without, they are nan and all else is the same.
+    privacy : Privacy, optional
+        Learn from one release of noisy sums by customer (`promolab.model.privacy`): a weight is per
+        half of its column's stated range, ``l1`` must be 0, and standard errors, which would have
+        to tell of the noise too, are nan.
     """
 
-    DEFAULTS = {"l2": DEFAULT_L2, "l1": 0.0, "intervals": True}  # noqa: RUF012
+    DEFAULTS = {"l2": DEFAULT_L2, "l1": 0.0, "intervals": True, "privacy": None}  # noqa: RUF012
     LEARNED = ("encoder", "l1", "l2", "weights", "intercept", "standard_errors", "info")
 
     def check(self) -> None:
@@ -52,11 +57,22 @@ class Logistic(Learner):
         real_number("l2", self.options["l2"], above=0)
         real_number("l1", self.options["l1"], least=0.0)
         flag("intervals", self.options["intervals"])
+        given = self.options["privacy"]
+        if given is not None and (not isinstance(given, Privacy) or self.options["l1"]):
+            raise refuse("privacy", given, "Privacy(epsilon, delta, bounds), and l1 = 0")
 
     def fit(self, training: Training) -> None:
         """Encode and solve."""
         from promolab.model.solvers.logistic import fit_elastic_net, fit_logistic, sandwich
 
+        self.info: FitInfo | None
+        self.counts: tuple[int, int] | None = None
+        if privacy := self.options["privacy"]:
+            self.info, self.l1, self.l2 = None, 0.0, float(self.options["l2"])
+            found = fit_private(training, privacy, self.l2)
+            self.encoder, self.weights, self.intercept, self.counts = found
+            self.columns, self.standard_errors = self.encoder.columns, self.weights * np.nan
+            return
         X, labels, weight = training.X, training.labels[:, 0], training.weight
         chosen = None if training.columns is None else check_columns(training.columns)
         self.encoder = Encoder.fit(X, chosen)
@@ -64,12 +80,11 @@ class Logistic(Learner):
         self.l1, self.l2 = float(self.options["l1"]), float(self.options["l2"])
         matrix = self.encoder.transform(X)
         self.standard_errors = np.full(matrix.shape[1], np.nan)
-        self.info: FitInfo | None
         if self.l1 > 0:
-            found = fit_elastic_net(matrix, labels, self.l1, self.l2, weight)
+            solved = fit_elastic_net(matrix, labels, self.l1, self.l2, weight)
         else:
-            found = fit_logistic(matrix, labels, self.l2, weight)
-        self.weights, self.intercept, self.info = found
+            solved = fit_logistic(matrix, labels, self.l2, weight)
+        self.weights, self.intercept, self.info = solved
         if self.l1 == 0 and self.options["intervals"]:
             w, b = self.weights, self.intercept
             covariance = sandwich(matrix, labels, w, b, self.l2, training.cluster, weight)
