@@ -214,6 +214,7 @@ def test_a_result_is_made_as_the_page_says(tmp_path, monkeypatch):
         ("simulated_shop.md", {"customers": "customers=300"}),
         ("which_method.md", {}),
         ("howto/adaptive.md", {}),
+        ("howto/privacy.md", {}),
         ("tutorial/first_policy.md", {"customers": "customers=600"}),
     ],
 )
