@@ -215,6 +215,7 @@ def test_a_result_is_made_as_the_page_says(tmp_path, monkeypatch):
         ("which_method.md", {}),
         ("howto/adaptive.md", {}),
         ("howto/privacy.md", {}),
+        ("howto/fairness.md", {}),
         ("tutorial/first_policy.md", {"customers": "customers=600"}),
     ],
 )

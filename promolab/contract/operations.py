@@ -1,7 +1,8 @@
 """What a shop says about its weekly work: whom to contact, what it costs, how results are read.
 
 The sections ``[contact]``, ``[send]``, ``[offers]``, ``[economics]``, ``[attribution]``,
-``[release]``, ``[notify]``, ``[privacy]`` and ``[[experiments]]`` of its ``shop.toml``, checked.
+``[release]``, ``[notify]``, ``[privacy]``, ``[fairness]`` and ``[[experiments]]`` of its
+``shop.toml``, checked.
 """
 
 from __future__ import annotations
@@ -263,6 +264,22 @@ class Notify:
     on_failure: Annotated[tuple[str, ...], _command] = ()
 
 
+@dataclass(frozen=True)
+class GroupColumns:
+    """The section ``[fairness]``: by which columns of its customers a plan is compared.
+
+    Parameters
+    ----------
+    columns : tuple of str
+        Personal ones too, where they are stated here: their values are shown as groups' names.
+    bands : mapping of str to tuple of float
+        Where to cut a column of numbers.
+    """
+
+    columns: Texts = ()
+    bands: Annotated[Mapping[str, Any], by_name(each(real_number))] = field(default_factory=dict)
+
+
 SUM_SLACK = 1e-9
 _amount = partial(real_number, least=0)
 
@@ -462,6 +479,7 @@ class Operations:
     release: ReleaseTerms = field(default_factory=ReleaseTerms)
     experiments: tuple[StatedExperiment, ...] = ()
     privacy: PrivacyTerms | None = None
+    fairness: GroupColumns = field(default_factory=GroupColumns)
 
 
 def read_operations(settings: Settings) -> Operations:
@@ -514,6 +532,7 @@ _SECTIONS: Mapping[str, type[Any]] = {
     "attribution": Attribution,
     "notify": Notify,
     "release": ReleaseTerms,
+    "fairness": GroupColumns,
 }
 
 

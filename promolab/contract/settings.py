@@ -161,6 +161,7 @@ OPERATIONS = (
     "release",
     "privacy",
     "experiments",
+    "fairness",
 )
 """Sections on the weekly work; `promolab.contract.operations` reads them."""
 

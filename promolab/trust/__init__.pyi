@@ -6,5 +6,18 @@ from .disclosure import private_week as private_week
 from .federated import FederatedShop as FederatedShop
 from .federated import RemoteShop as RemoteShop
 from .federated import federated_fit
+from .group_fairness import Fairness as Fairness
+from .group_fairness import FloorCurve as FloorCurve
+from .group_fairness import WeekFairness as WeekFairness
+from .group_fairness import fairness, floor_curve
+from .group_fairness import week_fairness as week_fairness
 
-__all__ = ["Privacy", "audit_privacy", "federated_fit", "privacy_cost", "private_counts"]
+__all__ = [
+    "Privacy",
+    "audit_privacy",
+    "fairness",
+    "federated_fit",
+    "floor_curve",
+    "privacy_cost",
+    "private_counts",
+]

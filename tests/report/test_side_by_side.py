@@ -211,7 +211,11 @@ _READ_AND_WRITE = {
         "campaign.spending.budget_decision",
         "campaign.worth.effect_values:load_worth",
     ),
-    "08_plan": ("campaign.plan.result", "campaign.outlook.week_plan"),
+    "08_plan": (
+        "campaign.plan.result",
+        "campaign.outlook.week_plan",
+        "trust.group_fairness",
+    ),
     "09_learning": ("loop.monitoring.drift", "loop.monitoring.champions"),
 }
 
