@@ -188,10 +188,10 @@ def fairness(
 def _rows_of(plan: Any, outcomes: pd.DataFrame | None) -> pd.DataFrame:
     """Return a plan as a frame with contacted, and what is known beside it."""
     if isinstance(plan, Plan):
-        rows, sent = plan.steps[["customer_id"]].drop_duplicates(), plan.to_contact["customer_id"]
-        plan = rows.assign(contacted=rows["customer_id"].isin(sent))
+        whole, sent = plan.steps[["customer_id"]].drop_duplicates(), plan.to_contact["customer_id"]
+        plan = whole.assign(contacted=whole["customer_id"].isin(sent))
     checks.columns_there(plan, "customer_id", "plan")
-    rows = plan.reset_index(drop=True)
+    rows: pd.DataFrame = plan.reset_index(drop=True)
     if outcomes is not None:
         beside = _beside(outcomes, rows, "outcomes")
         rows = rows.drop(columns={*beside} & {*rows}).join(beside)
@@ -202,7 +202,7 @@ def _rows_of(plan: Any, outcomes: pd.DataFrame | None) -> pd.DataFrame:
     return rows
 
 
-def _beside(table: Any, rows: pd.DataFrame, what: str) -> pd.DataFrame:
+def _beside(table: Any, rows: pd.DataFrame, what: str) -> Any:
     """Return what belongs to the rows: of a table with customer_id, by that."""
     if not isinstance(table, pd.DataFrame):
         table = checks.column_of(what, table).to_frame(getattr(table, "name", None) or "group")
@@ -294,7 +294,7 @@ def _compared(measure: str, pair: Pair, mine: Any, unit: Any, level: float) -> d
     value, added = _figure(measure, pair, mine)
     against = (pair[::-1], mine) if measure == "share" else (pair, ~mine)
     other, beside = _figure(measure, *against)
-    own = stats.estimate_of(value, added, unit, level).ends
+    own: Any = stats.estimate_of(value, added, unit, level).ends
     gap = stats.estimate_of(value - other, added - beside, unit, level).ends
     spread = stats.spread_of(added - beside, unit)
     error, scale = spread.std_error, sizes.prod() / len(y) if measure == "share" else 1.0
@@ -420,8 +420,7 @@ def floor_curve(
         ends = ends if scores is not None else (ends[0], np.nan, np.nan)
         got = int(np.sum(mine & (found.choice >= 0)))
         rows.append((floor, least, got, found.contacted, found.spend, found.value, *ends))
-    frame = pd.DataFrame(rows, columns=FLOORS)
-    return FloorCurve(group, frame, level, currency)
+    return FloorCurve(group, pd.DataFrame(rows, columns=FLOORS), level, currency)
 
 
 class WeekFairness(dict[str, Any]):

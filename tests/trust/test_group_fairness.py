@@ -109,7 +109,7 @@ def test_what_is_joined_cut_unknown_or_too_few_to_tell():
     rng = np.random.default_rng(1)
     n = 1000
     rows = pd.DataFrame(
-        {"customer_id": np.arange(n), "action": np.where(rng.random(n) < 0.3, "x", None)}
+        {"customer_id": np.arange(n), "action": np.where(rng.random(n) < 0.3, "x", "none")}
     )
     town = np.repeat(["Ulm", "Bonn", "Hof", "Rom"], [600, 386, 8, 6])
     age = rng.integers(18, 80, n).astype(float)
@@ -158,7 +158,7 @@ def test_alarms_are_rare_without_cause_and_sure_of_half_a_share():
     found = 0
     for _ in range(n // 2):
         seen = fairness(*shop(rng, west=0.5)).alarms
-        found += ((seen["group"] == "west") & (seen["measure"] == "contacted")).any()
+        found += bool(((seen["group"] == "west") & (seen["measure"] == "contacted")).any())
     assert found / (n // 2) >= 0.95
 
 
@@ -167,8 +167,8 @@ MEASURES = ("contacted", "discount", "share", "benefit", "observed_expected")
 
 def test_intervals_cover_and_who_stands_there_twice_counts_once():
     rng, n = np.random.default_rng(5), 1000
-    found = {name: [] for name in MEASURES}
-    gaps = {name: [] for name in MEASURES}
+    found: dict[str, list[Any]] = {name: [] for name in MEASURES}
+    gaps: dict[str, list[Any]] = {name: [] for name in MEASURES}
     for _ in range(draws(most=400)):
         rows, region = shop(rng, n, rate=0.5)
         west, got = region == "west", rows["contacted"]
@@ -211,7 +211,8 @@ def test_a_floor_costs_what_leaving_better_customers_costs():
 
 
 def test_the_cost_of_a_floor_by_scores_covers_the_truth(monkeypatch):
-    rng, n, found, made = np.random.default_rng(8), 600, [], {}
+    rng, n, found = np.random.default_rng(8), 600, []
+    made: dict[str, Any] = {}
     late = (np.arange(n) < 200)[:, None]
     value = rng.random((n, 1)) + np.where(late, 0.0, 2.0)
 
