@@ -32,6 +32,7 @@ from promolab.contract.settings import (
     one_of,
     section_of,
     toml_list,
+    toml_table,
 )
 from promolab.contract.tables import TABLES
 from promolab.errors import InputError, nearest
@@ -236,12 +237,16 @@ class PrivacyTerms:
         Column → smallest and largest value that it counts for; the columns a model may use.
     releases : int
         How many equal releases the budget is for; one a week for a year by default.
+    least : int
+        Customers that a segment holds on pages and cards, at least: smaller ones are shown as one.
+        It holds alone as well, where no budget is stated.
     """
 
     epsilon: Annotated[float, partial(real_number, above=0)]
     delta: Annotated[float, partial(real_number, above=0, below=1)]
     bounds: Annotated[Mapping[str, tuple[float, float]], by_name(span)] = field(hash=False)
     releases: Annotated[int, from_one] = 52
+    least: Annotated[int, from_one] = 10
 
 
 _PRIVACY = "epsilon = 10, delta = 1e-6, bounds = { orders_84d = [0, 100] }"
@@ -479,6 +484,7 @@ class Operations:
     release: ReleaseTerms = field(default_factory=ReleaseTerms)
     experiments: tuple[StatedExperiment, ...] = ()
     privacy: PrivacyTerms | None = None
+    least: int = PrivacyTerms.least
     fairness: GroupColumns = field(default_factory=GroupColumns)
 
 
@@ -515,7 +521,11 @@ def read_operations(settings: Settings) -> Operations:
         name: section_of(cls, f"[{name}]", said.get(name, {})) for name, cls in _SECTIONS.items()
     }
     for stated in [said["privacy"]] if "privacy" in said else []:
-        read["privacy"] = section_of(PrivacyTerms, "[privacy]", stated, example=_PRIVACY)
+        if {*toml_table("[privacy]", stated, None)} == {"least"}:
+            read["least"] = from_one("[privacy] least", stated["least"])
+        else:
+            read["privacy"] = section_of(PrivacyTerms, "[privacy]", stated, example=_PRIVACY)
+            read["least"] = read["privacy"].least
     _check_bundles(read["contact"])
     _check_columns(read["send"])
     return Operations(

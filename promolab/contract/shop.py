@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from promolab.contract.settings import Settings
 from promolab.contract.tables import TABLES
@@ -80,6 +81,8 @@ class Shop:
         Where the source has no table of customers: customer_id and ts, when each was first seen.
     later : mapping of str to int
         Rows by table that `promolab.cleaning.known_by` left out, for they are dated later.
+    personal : tuple of str
+        Columns, as ``table.column``, that `without_personal` left out.
 
     Examples
     --------
@@ -99,6 +102,7 @@ class Shop:
     gaps: tuple[Gap, ...] = ()
     seen: ir.Table | None = field(default=None, repr=False)
     later: Mapping[str, int] = field(default_factory=dict)
+    personal: tuple[str, ...] = ()
 
     def __getattr__(self, name: str) -> ir.Table:
         if name in TABLES:
@@ -236,7 +240,18 @@ class Shop:
         }
         with speaking(ENGLISH):  # files keep them, whatever the pages speak
             told = personal.sentences()
-        return self.with_tables(tables, left_out=(*self.left_out, *told))
+        away = {"left_out": (*self.left_out, *told), "personal": personal.left_out}
+        return self.with_tables(tables, **away)
+
+    def described(self) -> dict[str, Any]:
+        """Return what a data card says of the shop: since when, until when, in what, how shown."""
+        from promolab.contract.operations import read_operations
+
+        here = (end.replace(tzinfo=UTC).astimezone(ZoneInfo(self.zone)) for end in self.span())
+        since, until = (f"{end:%Y-%m-%d}" for end in here)
+        told = {"since": since, "until": until, "zone": self.zone, "personal": [*self.personal]}
+        least = read_operations(self.settings).least
+        return told | {"currency": self.settings.currency, "least": least}
 
     def personal_in(self, name: str, *, kept: bool = False) -> list[str]:
         """Return the personal columns of a table; on request those of ``keep_personal`` as well."""

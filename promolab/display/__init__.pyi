@@ -13,6 +13,7 @@ from .page import heading as heading
 from .page import join as join
 from .page import link as link
 from .page import picture as picture
+from .page import plain_markdown as plain_markdown
 from .page import present
 from .page import say as say
 from .page import table as table

@@ -68,6 +68,20 @@ def absent(text: str) -> Html:
     return say(text, css="absent")
 
 
+_MARKS = re.compile(r"[\\`*~<]|(?<!\w)_|_(?!\w)|\](?=\()")
+
+
+def plain_markdown(text: str) -> str:
+    """Return a text as Markdown that shows it as it is, whatever the data are called.
+
+    Examples
+    --------
+    >>> plain_markdown("Tea *new*\\n# <b> [20, 30]")
+    'Tea \\\\*new\\\\* # \\\\<b> [20, 30]'
+    """
+    return _MARKS.sub(r"\\\g<0>", " ".join(text.split()))
+
+
 def link(address: str, text: str) -> Html:
     """Return a link on a line of its own, to a page or file of the week.
 

@@ -120,11 +120,14 @@ class Pages:
         Given the reports folder, writes its list of weeks.
     rows : WeekRows
         What the ledger keeps of a week.
+    cards : callable
+        Given a week's folder, writes its cards, which say who released it.
     """
 
     redraw: Callable[[RunFolder, str], object]
     list_weeks: Callable[[ReportsFolder], object]
     rows: WeekRows
+    cards: Callable[[RunFolder], object]
 
 
 @dataclass(frozen=True)
@@ -157,6 +160,7 @@ class HeldWeek:
     def note(self, **changes: Any) -> None:
         """Write changes into the manifest, and the list of weeks anew."""
         write_json(self.run.path / "manifest.json", self.manifest | changes)
+        self.pages.cards(self.run)
         self.pages.list_weeks(self.run.reports)
 
     def shop(self, source: str | Path | None, shop_file: str | Path | None) -> Shop:
@@ -342,6 +346,7 @@ def _freeze(
         release = {**frozen, "files": plan_files(run.path), "overrides": _told(done)}
         changed = opened.manifest | {"state": "released", "release": release}
         write_json(run.path / "manifest.json", changed)
+        opened.pages.cards(run)
         if run is not opened.run:
             reports.publish(staged, run.week)
     opened.pages.list_weeks(reports)

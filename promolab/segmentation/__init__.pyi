@@ -3,6 +3,7 @@ from .comparison import compare_methods
 from .description import SEGMENT_FORMATS as SEGMENT_FORMATS
 from .description import SegmentProfile as SegmentProfile
 from .description import describe_segments as describe_segments
+from .groups.naming import pooled_segments as pooled_segments
 from .groups.preparation import APART as APART
 from .groups.preparation import DEFAULT_COLUMNS as DEFAULT_COLUMNS
 from .groups.preparation import NO_PURCHASES as NO_PURCHASES
@@ -11,6 +12,7 @@ from .groups.rfm import RFM_COLUMNS as RFM_COLUMNS
 from .groups.rfm import RFM_ORDER as RFM_ORDER
 from .groups.rfm import rfm_names as rfm_names
 from .migration import Migration as Migration
+from .migration import pooled_alike as pooled_alike
 from .migration import segment_migration
 from .representation import SegmentIndex as SegmentIndex
 from .representation import segment_index as segment_index

@@ -11,7 +11,7 @@ import pandas as pd
 
 from promolab.profiles import customer_frame
 from promolab.results import Estimate, Result, words_of
-from promolab.segmentation.groups.preparation import APART
+from promolab.segmentation.groups.preparation import APART, OTHERS
 from promolab.stats import share_interval
 
 DRAWS = 1_000
@@ -172,6 +172,25 @@ def _called(name: str) -> str:
     if name in (APPEARED, GONE):
         return words_of(__name__, "Migration").word(name)
     return name
+
+
+def pooled_alike(*sides: pd.DataFrame) -> list[pd.DataFrame]:
+    """Return segments of several times, as one what is at any of them (`Segmenter.pooled`).
+
+    Parameters
+    ----------
+    *sides : DataFrame
+        ``segment``, and ``own_segment`` where some are pooled, as `Segmenter.assignments` has them.
+    """
+    own = [side.get("own_segment", side["segment"]) for side in sides]
+    rows = pd.DataFrame({"own": pd.concat(own), "shown": pd.concat(sides)["segment"]})
+    pooled = rows[rows["own"] != rows["shown"]]
+    names = pooled["shown"].unique()
+    called = names[0] if len(names) == 1 else OTHERS
+    return [
+        side.assign(segment=each.where(~each.isin(pooled["own"]), called))
+        for each, side in zip(own, sides, strict=True)
+    ]
 
 
 def segment_migration(

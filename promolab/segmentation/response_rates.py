@@ -521,6 +521,6 @@ def _answered(
     """Return what segments answered, each customer in the segment at the promotion's start."""
     started = then.rename(columns={"as_of": "starts_at"})
     rows = answers.merge(started, on=["customer_id", "starts_at"], how="left")
-    names = rows["segment"].fillna(NO_HISTORY).to_numpy(dtype=object)
+    names = segmenter.shown(rows["segment"].fillna(NO_HISTORY))
     found = segment_response(rows, names, outcome, order=segmenter.names_, known=said)
     return replace(found, names=called)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -33,9 +34,10 @@ from promolab.segmentation.groups.measures import (
     silhouette,
 )
 from promolab.segmentation.groups.methods import Grouped, KMeans, Method, Request, Rfm, Task
-from promolab.segmentation.groups.naming import named_groups, untrue_names
+from promolab.segmentation.groups.naming import named_groups, pooled_segments, untrue_names
 from promolab.segmentation.groups.preparation import (
     ALL,
+    APART,
     NO_HISTORY,
     NO_PURCHASES,
     NOISE,
@@ -262,9 +264,31 @@ class Segmenter:
         labels[self._history] = np.array([*names, NOISE], dtype=object)[codes]
         self.labels_ = np.empty(len(self._frame), dtype=object)
         self.labels_[self._order] = labels
+        self._own, self._pooled = self.labels_, dict[str, str]()
         self._codes, self.k_ = codes, len(names)
         extra = [name for name in (NOISE, NO_PURCHASES) if (labels == name).any()]
         self.names_ = [*names, *extra]
+
+    def pooled(self, least: int) -> Self:
+        """Return the same with segments of fewer than ``least`` customers as one.
+
+        Parameters
+        ----------
+        least : int
+            As for `pooled_segments`. `assignments` keeps each customer's ``own_segment``; what a
+            segment is asked for is told of those that are left.
+        """
+        every, other = self.assignments(), copy.copy(self)
+        shown = pooled_segments(every["segment"], every["customer_id"], least)
+        new = shown != every["segment"]
+        other._pooled = dict(zip(every.loc[new, "segment"], shown[new], strict=True))
+        other.labels_ = other.shown(self.labels_)
+        other.names_ = sorted(dict.fromkeys(other.shown(self.names_)), key=APART.__contains__)
+        return other
+
+    def shown(self, names: Iterable[str]) -> np.ndarray:
+        """Return what segments are called after `pooled`."""
+        return np.array([self._pooled.get(name, name) for name in names], dtype=object)
 
     def _fitted(self) -> None:
         if not hasattr(self, "labels_"):
@@ -317,13 +341,16 @@ class Segmenter:
         """Return ``customer_id, segment, method`` of every customer, sorted by id.
 
         The RFM grid adds ``recency_score`` and ``frequency_money_score`` (1–5, null without
-        purchases).
+        purchases), `pooled` ``own_segment``.
         """
         self._fitted()
-        table = pd.DataFrame({"customer_id": self._frame["customer_id"], "segment": self.labels_})
+        table = pd.DataFrame({"customer_id": self._frame["customer_id"], "segment": self._own})
         if len(self._absent):
             absent = pd.DataFrame({"customer_id": self._absent, "segment": NO_HISTORY})
             table = pd.concat([table, absent], ignore_index=True)
+        if self._pooled:
+            table["own_segment"] = table["segment"]
+            table["segment"] = self.shown(table["segment"])
         table["method"] = self.method
         table = table.sort_values("customer_id", kind="stable", ignore_index=True)
         if self._scores is not None:
@@ -366,7 +393,7 @@ class Segmenter:
         return segment_advice(self._frame, self.labels_, **self._who(response))
 
     def _who(self, response: SegmentResponse | None) -> dict[str, Any]:
-        absent = {NO_HISTORY: len(self._absent)} if len(self._absent) else {}
+        absent = {self.shown([NO_HISTORY])[0]: len(self._absent)} if len(self._absent) else {}
         return {"order": self.names_, "absent": absent, "response": response}
 
     def grid(self) -> rfm.RfmGrid:
@@ -385,7 +412,7 @@ class Segmenter:
     def map(self) -> SegmentMap:
         """Return the customers who bought on a plane (principal components)."""
         self._fitted()
-        segment = np.array([*self.names_[: self.k_], NOISE], dtype=object)[self._codes]
+        segment = self.labels_[self._order][self._history]
         return segment_map(self._active["customer_id"], self._matrix, self.columns_, segment)
 
     def save(self, path: str | Path, *, made_in: str = "") -> Path:

@@ -1,3 +1,4 @@
+from .cards import write_cards
 from .disclosure import Privacy, audit_privacy, privacy_cost, private_counts
 from .disclosure import PrivacyAudit as PrivacyAudit
 from .disclosure import PrivacyCost as PrivacyCost
@@ -20,4 +21,5 @@ __all__ = [
     "floor_curve",
     "privacy_cost",
     "private_counts",
+    "write_cards",
 ]

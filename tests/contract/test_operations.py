@@ -40,6 +40,9 @@ return_days = 20
 owner = "Ana"
 deadline = "Monday 12:00"
 
+[privacy]
+least = 25
+
 [notify]
 on_success = ["tell", "the team", ""]
 """
@@ -68,6 +71,7 @@ def test_all_sections_are_understood(tmp_path):
     assert found.economics.assumed == ("margin_rate", "coupon_cost")
     assert found.attribution.windows == {"redeem": 28, "purchase": 14}
     assert found.attribution.return_days == 20
+    assert found.least == 25 and read_operations(Settings()).least == 10 and not found.privacy
     assert (found.release.owner, found.release.deadline) == ("Ana", "Monday 12:00")
     assert found.notify.on_success == ("tell", "the team", "") and found.notify.on_failure == ()
 
@@ -102,6 +106,7 @@ def test_the_saved_shop_keeps_them_and_experiments_whatever_their_values(tmp_pat
 def test_what_is_wrong_is_said(tmp_path):
     for text, message in [
         ("[contct]\n", r"unknown key 'contct'; did you mean 'contact'"),
+        ("[privacy]\nleast = 0\n", r"\[privacy\] least = 0; expected a whole number from 1 on"),
         ("[[contact]]\nlimits = []", r"\[contact\] is .*, must be a table of key = value"),
         ("[contact]\nlimits = 3", r"\[contact\] limits = 3, must be a list"),
         ("[contact]\nlimits = [{contacts = 2}]", r"lacks days; write \{ channel"),

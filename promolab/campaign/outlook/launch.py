@@ -95,6 +95,17 @@ class Launch(Result):
         """What customers did about past promotions, in words."""
         return answer_to(kinds_of(self.pairs))
 
+    @property
+    def trained(self) -> dict[str, Any]:
+        """What the model learned from, and the share of its scores that is outside of that."""
+        if self.model is None:
+            return {}
+        done = self.pairs[self.pairs["label_complete"]]
+        units = {"customers": "customer_id", "promotions": "promotion_id"}
+        told = {name: done[column].nunique() for name, column in units.items()}
+        told |= {"contacts": len(done), "positives": int(done["redeemed"].sum())}
+        return told | {"outside": self.facts()["new"]}
+
     def to_frame(self) -> pd.DataFrame:
         """Return the outlooks of all promotions, one row per promotion and list size."""
         return self.outlook

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ import pandas as pd
 
 from promolab.campaign.past import list_of
 from promolab.contract import freshness, read_operations
-from promolab.display import Html, Tile, join, say, tiles
+from promolab.display import Html, Tile, join, plain_markdown, say, tiles
 from promolab.language import ENGLISH, close_up, language, own_name, speaking
 from promolab.loop import moved_since_release
 from promolab.metrics import lift, roc
@@ -93,20 +92,6 @@ def how_tested(backtest: pd.DataFrame, words: Answer) -> str:
         )
         told["share"] = gain.at(DEPTH).capture
     return _words(case=case, **told).say("tested")
-
-
-_MARKS = re.compile(r"[\\`*~<]|(?<!\w)_|_(?!\w)|\](?=\()")
-
-
-def plain_markdown(text: str) -> str:
-    """Return a text as Markdown that shows it as it is, whatever the data are called.
-
-    Examples
-    --------
-    >>> plain_markdown("Tea *new*\\n# <b> [20, 30]")
-    'Tea \\\\*new\\\\* # \\\\<b> [20, 30]'
-    """
-    return _MARKS.sub(r"\\\g<0>", " ".join(text.split()))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from promolab.errors import InputError
 from promolab.folder import RunFolder
 from promolab.results import Result, words_of
-from promolab.segmentation import Migration, Segmenter, segment_migration
+from promolab.segmentation import Migration, Segmenter, pooled_alike, segment_migration
 from promolab.weeks import Week
 
 if TYPE_CHECKING:
@@ -73,8 +73,7 @@ class SegmentsModel(Result):
                 import pandas as pd
 
                 return segment_migration(
-                    pd.read_parquet(path, columns=["customer_id", "segment"]),
-                    self.segmenter.assignments(),
+                    *pooled_alike(pd.read_parquet(path), self.segmenter.assignments()),
                     since=str(week),
                     same_fit=self._is_same(folder / MODEL_FILE),
                     order=self.segmenter.names_,
@@ -120,6 +119,7 @@ def reuse_segments(
     customers: Iterable[Any] | None = None,
     *,
     refit: bool = False,
+    least: int = 1,
 ) -> SegmentsModel:
     """Put the week's customers into segments whose names mean the same as last week.
 
@@ -134,6 +134,8 @@ def reuse_segments(
         As for `Segmenter.fit`.
     refit : bool
         Make the segments anew in any case.
+    least : int
+        Customers that a segment holds at least; what is kept for next week knows the smaller ones.
 
     Returns
     -------
@@ -160,11 +162,11 @@ def reuse_segments(
             break
         if (model.k or 0) > 1:  # a single one says nothing of anybody
             run.wrote(placed.save(run.path / MODEL_FILE))
-            return SegmentsModel(placed, placed.made_in, " ".join(missed), run)
+            return SegmentsModel(placed.pooled(least), placed.made_in, " ".join(missed), run)
     fitted = segmenter.fit(features, ids)
     if fitted.has_centres:
         run.wrote(fitted.save(run.path / MODEL_FILE, made_in=str(run.week)))
-    return SegmentsModel(fitted, str(run.week), " ".join(missed), run)
+    return SegmentsModel(fitted.pooled(least), str(run.week), " ".join(missed), run)
 
 
 def _missed(week: Week, case: str, **facts: Any) -> str:

@@ -40,6 +40,7 @@ from promolab.report.running.steps import (
     run_steps,
     usual_workers,
 )
+from promolab.trust import write_cards
 
 
 def run_report(
@@ -255,6 +256,7 @@ def _make(
         manifest["steps"] = _run_steps(call, run, reports.failed(call.week), shown, kernel)
         manifest |= {"plan": plan_record(run), "run_key": run_key(run)}
         write_json(staged / "manifest.json", manifest | {"status": "good"})
+        write_cards(run)
         reports.publish(staged, call.week)
 
 
@@ -339,7 +341,7 @@ def _redraw(run: RunFolder, note: str) -> None:
         _write_page(run, step, steps, made, shop=shop, lang=run.language)
 
 
-PAGES = Pages(_redraw, write_index, WeekRows(run_forecast, models_of, past_outcomes))
+PAGES = Pages(_redraw, write_index, WeekRows(run_forecast, models_of, past_outcomes), write_cards)
 """The pages of this room, for what releases, reads back and closes a week."""
 
 

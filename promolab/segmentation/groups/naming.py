@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from promolab.glossary import label
 from promolab.profiles import numeric
-from promolab.segmentation.groups.preparation import standardise
+from promolab.segmentation.groups.preparation import OTHERS, standardise
 
 
 @dataclass(frozen=True)
@@ -247,6 +248,46 @@ def _claim(theme: Theme, name: str) -> int:
             ):
                 return side
     return 0
+
+
+def pooled_segments(segments: Iterable[str], customers: Iterable[Any], least: int) -> pd.Series:
+    """Return segments as whoever is not of the house may see them: each of ``least`` customers.
+
+    Parameters
+    ----------
+    segments : iterable of str, n of them
+        The segment of each row.
+    customers : iterable of ids, n of them
+        Whose row it is; a customer may have several.
+    least : int
+        Customers that a segment holds at least.
+
+    Returns
+    -------
+    Series of str, n of them
+        Those of fewer are *Smaller segments* together; where these are still too few, the smallest
+        other one (of equals the first by name) takes them in, and is called so.
+
+    References
+    ----------
+    Sweeney (2002), k-anonymity: a model for protecting privacy.
+
+    Examples
+    --------
+    >>> names = ["Loyal"] * 5 + ["Lost"] * 3 + ["New"] * 2 + ["At risk"]
+    >>> pooled_segments(names, range(11), 3).unique().tolist()
+    ['Loyal', 'Lost', 'Smaller segments']
+    >>> pooled_segments(names[:9], range(9), 3).unique().tolist()
+    ['Loyal', 'Lost and others']
+    """
+    rows = pd.DataFrame({"segment": [*segments], "customer": [*customers]}, dtype=object)
+    sizes = rows.groupby("segment")["customer"].nunique().sort_values(kind="stable")
+    small, called = [*sizes.index[sizes < least]], OTHERS
+    if 0 < sizes[small].sum() < least and len(small) < len(sizes):
+        called = f"{sizes.index[len(small)]} and others"
+        small.append(sizes.index[len(small)])
+    alone = len(sizes) == 1
+    return rows["segment"].mask(rows["segment"].isin([] if alone else small), called)
 
 
 def named_groups(features: pd.DataFrame, codes: np.ndarray) -> tuple[list[str], np.ndarray]:

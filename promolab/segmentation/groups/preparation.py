@@ -28,7 +28,8 @@ ALL = "All customers"
 NOISE = "Unlike any group"
 NO_PURCHASES = "No purchases yet"
 NO_HISTORY = "No history"
-APART = frozenset({NOISE, NO_PURCHASES, NO_HISTORY})
+OTHERS = "Smaller segments"
+APART = frozenset({NOISE, NO_PURCHASES, NO_HISTORY, OTHERS})
 """Named groups that no method made."""
 
 CURVES = ("none", "log1p", "arcsinh")

@@ -115,8 +115,10 @@ def test_a_draft_notes_its_plan_and_a_release_says_who_when_and_what(reports):
     assert frozen["promotions"] == {
         "18": {"starts_at": "2017-10-30T04:00:00", "ends_at": "2017-11-13T05:00:00"}
     }
-    after = everything(reports / WEEK)
-    assert {p.name for p in after if after[p] != before.get(p)} == {"manifest.json"}
+    after, card = everything(reports / WEEK), reports / WEEK / "model_card.md"
+    assert {p.name for p in after if after[p] != before[p]} == {"manifest.json", card.name}
+    assert b"Not released yet" in before[card]
+    assert f"released by ann at\n  {frozen['at']}" in after[card].decode()
     assert ">released</td>" in (reports / "index.html").read_text()
 
 
