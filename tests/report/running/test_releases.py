@@ -118,7 +118,7 @@ def test_a_draft_notes_its_plan_and_a_release_says_who_when_and_what(reports):
     after, card = everything(reports / WEEK), reports / WEEK / "model_card.md"
     assert {p.name for p in after if after[p] != before[p]} == {"manifest.json", card.name}
     assert b"Not released yet" in before[card]
-    assert f"released by ann at\n  {frozen['at']}" in after[card].decode()
+    assert f"released by ann at {frozen['at']}." in after[card].decode()
     assert ">released</td>" in (reports / "index.html").read_text()
 
 
