@@ -14,8 +14,10 @@ from .report import run_report
 from .segmentation import Segmenter
 from .serve import LiveFeatures
 from .sources import load_experiment, load_labelled, load_shop
+from .text import Feedback
 
 __all__ = [
+    "Feedback",
     "LiveFeatures",
     "PlanLearner",
     "PromolabError",

@@ -216,6 +216,7 @@ def test_a_result_is_made_as_the_page_says(tmp_path, monkeypatch):
         ("howto/adaptive.md", {}),
         ("howto/privacy.md", {}),
         ("howto/fairness.md", {}),
+        ("howto/reviews.md", {"customers": "customers=1_500"}),
         ("tutorial/first_policy.md", {"customers": "customers=600"}),
     ],
 )

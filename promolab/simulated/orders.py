@@ -256,11 +256,6 @@ def moments(
 
 Columns = dict[str, np.ndarray]
 
-GOOD = ("good value", "exactly as described", "would buy again", "arrived quickly", "my favourite")
-FAIR = ("it is all right", "as expected", "could be cheaper", "nothing special")
-BAD = ("not what I hoped for", "broke after a week", "too dear for what it is", "poor quality")
-WORDS = np.array([*BAD, *FAIR, *GOOD], dtype=object)
-
 
 def browsing(
     world: World,
@@ -407,16 +402,14 @@ def _claims(
 
 
 def reviews(customers: Customers, orders: Orders, rng: Draws) -> Columns:
-    """Draw reviews of some order lines: a rating from the product's quality, and words."""
+    """Draw which order lines are reviewed, and the stars: they follow the product's quality."""
     rng = _lines(rng, customers, orders)
     written = np.nonzero(rng.uniform(size=len(orders.line)) < 0.03)[0]
     rng = some(rng, written)
     product = orders.product[written]
     quality = np.sin(product * 12.9898) * 0.8 + 3.9  # the same product is as good for everybody
     rating = np.clip(np.round(quality + rng.normal(0, 0.9, len(written))), 1, 5).astype(np.int64)
-    low = np.select([rating <= 2, rating == 3], [0, len(BAD)], len(BAD) + len(FAIR))
-    many = np.select([rating <= 2, rating == 3], [len(BAD), len(FAIR)], len(GOOD))
-    words = WORDS[low + np.floor(rng.uniform(size=len(written)) * many).astype(np.int64)]
+    rng.uniform(size=len(written))  # chose the words once: what follows keeps its numbers
     order = orders.line[written]
     later = rng.integers(2 * 86_400, 12 * 86_400, len(written))
     return {
@@ -424,7 +417,6 @@ def reviews(customers: Customers, orders: Orders, rng: Draws) -> Columns:
         "product": product,
         "second": orders.second[order] + later,
         "rating": rating,
-        "text": words,
         "promotion": orders.promotion[order].max(axis=1),  # of several the newest
         "order": order,
     }

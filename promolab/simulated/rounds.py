@@ -24,6 +24,7 @@ from promolab.simulated.tables import (
     event_columns,
     response_columns,
     review_columns,
+    rows_of,
     small_tables,
     times,
 )
@@ -188,7 +189,7 @@ def write_log(world: World, folder: Folder, like: Path | None = None) -> None:
             if table == "reviews":
                 # Of an order that is known: a review is written days later.
                 mine = np.isin(columns["order_id"], orders)
-                reviews.append(as_table({name: v[mine] for name, v in columns.items()}))
+                reviews.append(as_table(rows_of(columns, mine)))
                 continue
             making.write(table, start // CHUNK, as_table(known))
             if table == "events":

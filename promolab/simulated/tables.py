@@ -24,6 +24,7 @@ from promolab.simulated.orders import (
     reviews,
 )
 from promolab.simulated.people import Customers, draw_customers, draw_goods
+from promolab.simulated.phrases import review_words
 from promolab.simulated.world import (
     AGES,
     BEGIN,
@@ -111,9 +112,13 @@ def _write(folder: Path, part: int, columns: Mapping[str, Any]) -> None:
 
 def before(columns: Mapping[str, Any], week: int) -> dict[str, Any]:
     """Return the rows of a table whose time is before a week (from 0) begins."""
-    inside = columns["ts"] < times(np.array(week * WEEK))
+    return rows_of(columns, columns["ts"] < times(np.array(week * WEEK)))
+
+
+def rows_of(columns: Mapping[str, Any], mine: np.ndarray) -> dict[str, Any]:
+    """Return some rows of a table."""
     return {
-        name: values[inside] if isinstance(values, np.ndarray) else values.filter(inside)
+        name: values[mine] if isinstance(values, np.ndarray) else values.filter(mine)
         for name, values in columns.items()
     }
 
@@ -253,14 +258,17 @@ def response_columns(world: World, customers: Customers, found: Columns) -> dict
 def review_columns(
     world: World, customers: Customers, found: Columns, order_ids: np.ndarray
 ) -> dict[str, Any]:
-    """Return the table of reviews."""
+    """Return the table of reviews, some of them without stars."""
+    import pyarrow as pa
+
+    text, _, starred = review_words(world, customers, found)
     ids = np.array([p.id for p in world.promotions] + [None], dtype=object)
     return {
         "customer_id": customers.number[found["owner"]],
         "product_id": found["product"] + 1,
         "ts": times(found["second"]),
-        "rating": found["rating"],
-        "text": found["text"],
+        "rating": pa.array(found["rating"], mask=~starred),
+        "text": text,
         "promotion_id": ids[found["promotion"]],
         "order_id": order_ids[found["order"]],
     }

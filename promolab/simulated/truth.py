@@ -13,9 +13,10 @@ import numpy as np
 from promolab.contract import Shop
 from promolab.errors import InputError, nearest
 from promolab.simulated.effects import Course, course, outcomes_of
-from promolab.simulated.orders import decide
-from promolab.simulated.people import Customers, draw_customers
-from promolab.simulated.tables import CHUNK
+from promolab.simulated.orders import decide, draw_orders, reviews
+from promolab.simulated.people import Customers, draw_customers, draw_goods
+from promolab.simulated.phrases import TOPICS, review_words
+from promolab.simulated.tables import CHUNK, times
 from promolab.simulated.world import Promotion, World
 
 if TYPE_CHECKING:
@@ -73,6 +74,30 @@ class Truth:
             There is no such promotion.
         """
         return _effects(self.world, _found(self.world, str(promotion_id))).copy()
+
+    def reviews(self) -> pd.DataFrame:
+        """Return what the reviews of the log truly say, in the rows' order of `write_shop`.
+
+        Returns
+        -------
+        DataFrame
+            A row per review, those that come after the last week included: customer_id, product_id,
+            ts, rating (the stars that the customer means, whether or not they are given), text, and
+            whether it speaks of delivery, size, quality, price (one that was not as promised).
+        """
+        import pandas as pd
+
+        world, parts = self.world, []
+        goods, factors = draw_goods(world), world.week_factors()
+        for first in range(0, world.customers, CHUNK):
+            customers = draw_customers(world, first, min(first + CHUNK, world.customers))
+            orders = draw_orders(world, customers, goods, decide(world, customers), factors)
+            found = reviews(customers, orders, np.random.default_rng([world.seed, 7, first + 1]))
+            text, on, _ = review_words(world, customers, found)
+            rows = {"customer_id": customers.number[found["owner"]], "ts": times(found["second"])}
+            rows |= {"product_id": found["product"] + 1, "rating": found["rating"], "text": text}
+            parts.append(pd.DataFrame(rows | dict(zip(TOPICS, on.T, strict=True))))
+        return pd.concat(parts, ignore_index=True)
 
     @property
     def promotions(self) -> list[str]:

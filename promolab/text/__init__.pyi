@@ -1,1 +1,9 @@
-__all__: list[str] = []
+from .ratings import Satisfaction as Satisfaction
+from .ratings import read_reviews
+from .sentiment import Feedback
+from .sentiment import Sentiment as Sentiment
+from .subjects import TopicReturns as TopicReturns
+from .subjects import Topics as Topics
+from .subjects import topics, topics_and_returns
+
+__all__ = ["Feedback", "read_reviews", "topics", "topics_and_returns"]

@@ -1,4 +1,4 @@
-"""What changes as weeks go by: features, segments, satisfaction, and the model."""
+"""What changes as weeks go by: features, segments, and the model."""
 
 from promolab._faces import attach
 
