@@ -168,7 +168,7 @@ def read_reviews(shop: Shop, as_of: datetime) -> pd.DataFrame:
         rows = shop.reviews.filter(shop.reviews.ts < as_of).execute()
         rows = rows.reindex(columns=list(dict.fromkeys([*columns, *rows])))
         rows = rows.sort_values(["ts", "customer_id", "product_id"], ignore_index=True)
-    rows[STARS] = pd.to_numeric(rows[STARS]).astype(float)
+    rows[STARS], rows["ts"] = pd.to_numeric(rows[STARS]).astype(float), pd.to_datetime(rows["ts"])
     rows[PROMOTION] = rows["promotion_id"].astype("string").fillna("").astype(object)
     rows[KIND] = ""
     if shop.has("promotions") and len(rows):

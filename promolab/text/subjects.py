@@ -32,7 +32,9 @@ QUOTES, SHORTEST, LONGEST = 3, 4, 120
 """Quotes of a topic; words that one has at least, and characters at most."""
 DAYS = 28
 """After a review, in which a return counts."""
+Words = Mapping[str, Iterable[str]] | None
 ENDS = ("share", "share_low", "share_high")
+SHARES = ("topic", "reviews", *ENDS)
 GAPS = ("difference", "difference_low", "difference_high")
 
 
@@ -102,7 +104,7 @@ class Topics(Result):
             "state": "told" if self else "few" if self.reviews else "none",
             "fewest": FEWEST,
             "every": every,
-            "shares": {t: Estimate.of(e) for t, *e in every[["topic", *ENDS]].to_numpy()},
+            "shares": {t: Estimate.of(e, n) for t, n, *e in every[[*SHARES]].to_numpy()},
             "promotions": rows,
             "compared": "" if rows.empty else "out" if len(out) else "alike",
             "out": out.head(3),
@@ -122,9 +124,9 @@ def _repeats(rows: pd.DataFrame) -> pd.Series:
 
 def topics(
     reviews: pd.DataFrame,
-    named: Mapping[str, Iterable[str]] | None = None,
+    named: Words = None,
     *,
-    examples: Mapping[str, Iterable[str]] | None = None,
+    examples: Words = None,
     as_of: datetime | None = None,
     level: float = 0.95,
 ) -> Topics:
@@ -175,43 +177,30 @@ def topics(
         given = rows.get("promotion_id", pd.Series("", rows.index, dtype=object))
         rows[PROMOTION] = given.astype("string").fillna("").astype(object)
     words = _words(named, examples, rows["key"])
-    for topic, terms in words.items():
-        rows[_column(topic)] = _mentions(rows["key"], terms)
-    frames = (
-        _shares(rows, words, level),
-        *_by_week(rows, words, as_of, level),
-        _quotes(rows, words),
-    )
-    listed = pd.DataFrame([(t, w) for t, terms in words.items() for w in terms])
-    listed = listed.set_axis(["topic", "term"], axis=1)
-    return Topics(*frames, listed, len(rows), rows["customer_id"].nunique(), level)
+    for topic, each in words.items():
+        rows[_column(topic)] = _mentions(rows["key"], each)
+    terms = pd.DataFrame([(t, w) for t, each in words.items() for w in each])
+    terms = terms.set_axis(["topic", "term"], axis=1)
+    shares, weeks = _shares(rows, words, level), _by_week(rows, words, as_of, level)
+    customers = rows["customer_id"].nunique()
+    return Topics(shares, *weeks, _quotes(rows, words), terms, len(rows), customers, level)
 
 
 def _column(topic: str) -> str:
     return f"on {topic}"
 
 
-def _words(
-    named: Mapping[str, Iterable[str]] | None,
-    examples: Mapping[str, Iterable[str]] | None,
-    keys: pd.Series,
-) -> dict[str, list[str]]:
+def _words(named: Words, examples: Words, keys: pd.Series) -> dict[str, list[str]]:
     """Return the terms of each topic: those given, and those that its examples have."""
-    told: Mapping[str, Iterable[str]] = (
-        {} if named is None and examples else named or usual_topics()
-    )
-    found = {
-        str(topic): [words] if isinstance(words, str) else [*words] for topic, words in told.items()
-    }
+    told: Any = named or {} if named or examples else usual_topics()
+    found = {str(t): [w] if isinstance(w, str) else [*w] for t, w in told.items()}
     for topic, terms in found.items():
         if not terms or not all(isinstance(term, str) and key_of(term) for term in terms):
             raise InputError(
                 f"topic {topic!r} has {terms!r}; expected one or more texts with a word in each"
             )
-    texts = {
-        str(topic): [*dict.fromkeys(filter(None, map(key_of, t)))]
-        for topic, t in (examples or {}).items()
-    }
+    every = {str(t): dict.fromkeys(map(key_of, each)) for t, each in (examples or {}).items()}
+    texts = {topic: [*filter(None, each)] for topic, each in every.items()}
     for topic, own in texts.items():
         if len(own) < EXAMPLES:
             raise InputError(
@@ -253,19 +242,15 @@ def _mentions(keys: pd.Series, terms: Iterable[str]) -> np.ndarray:
 
 def _share(rows: pd.DataFrame, topic: str, level: float) -> dict[str, Any]:
     unit, names = pd.factorize(rows["customer_id"])
-    customers = len(names)
-    ends = share_of(rows[_column(topic)].to_numpy(dtype=float), unit, level, customers)
-    return {"topic": topic, "reviews": len(rows), "customers": customers} | dict(
-        zip(ENDS, ends, strict=True)
-    )
+    ends = share_of(rows[_column(topic)].to_numpy(dtype=float), unit, level, len(names))
+    counts = {"topic": topic, "reviews": len(rows), "customers": len(names)}
+    return counts | dict(zip(ENDS, ends, strict=True))
 
 
 def _with_holm(found: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
     frame = pd.DataFrame(found, columns=[*columns, "p_value"])
-    tested = frame["p_value"].notna()
-    return frame.assign(
-        p_holm=pd.Series(holm(frame["p_value"][tested].to_numpy(float)), frame.index[tested])
-    )
+    tested = frame["p_value"].dropna().astype(float)
+    return frame.assign(p_holm=pd.Series(holm(tested), tested.index))
 
 
 def _shares(rows: pd.DataFrame, words: Iterable[str], level: float) -> pd.DataFrame:
@@ -298,10 +283,8 @@ def _by_week(
             weekly.append({"week": end - pd.Timedelta(weeks=n + 1), **told})
         if apart := gap(last, earlier, _column(topic), level):
             trend.append({**_share(last, topic, level), **apart})
-    columns = ["topic", "week", "reviews", *ENDS]
-    return pd.DataFrame(weekly, columns=columns), _with_holm(
-        trend, ["topic", "reviews", *ENDS, *GAPS]
-    )
+    weekly = pd.DataFrame(weekly, columns=["topic", "week", "reviews", *ENDS])
+    return weekly, _with_holm(trend, ["topic", "reviews", *ENDS, *GAPS])
 
 
 def _quotes(rows: pd.DataFrame, words: Iterable[str]) -> pd.DataFrame:
@@ -310,7 +293,7 @@ def _quotes(rows: pd.DataFrame, words: Iterable[str]) -> pd.DataFrame:
         value.lower()
         for name in ("customer_id", "order_id")
         for value in rows.get(name, pd.Series(dtype=object)).dropna().astype(str).unique()
-        if len(value) > 1
+        if len(value) > 2
     )
     found = []
     long = rows[rows["key"].str.count(" ") >= SHORTEST - 1]
@@ -320,10 +303,7 @@ def _quotes(rows: pd.DataFrame, words: Iterable[str]) -> pd.DataFrame:
         for row in mine.head(QUOTES).to_dict("records"):
             quote = masked(row["text"], ids)
             quote = quote if len(quote) <= LONGEST else quote[: LONGEST - 1].rstrip() + "…"
-            stars = row.get("rating", np.nan)
-            found.append(
-                {"topic": topic, "quote": quote, "stars": stars, PROMOTION: row[PROMOTION]}
-            )
+            found.append((topic, quote, row.get("rating", np.nan), row[PROMOTION]))
     return pd.DataFrame(found, columns=["topic", "quote", "stars", PROMOTION])
 
 
@@ -367,9 +347,9 @@ class TopicReturns(Result):
 def topics_and_returns(
     shop: Shop,
     as_of: datetime,
-    named: Mapping[str, Iterable[str]] | None = None,
+    named: Words = None,
     *,
-    examples: Mapping[str, Iterable[str]] | None = None,
+    examples: Words = None,
     level: float = 0.95,
 ) -> TopicReturns:
     """Tell which topics of a review go with a return of the product in the 28 days after it.
@@ -396,10 +376,8 @@ def topics_and_returns(
     InputError
         As `topics`.
     """
-    level, none = (
-        level_of(level),
-        _with_holm([], ["topic", "reviews", "customers", *ENDS, "others", *GAPS]),
-    )
+    columns = ["topic", "reviews", "customers", *ENDS, "others", *GAPS]
+    none = _with_holm([], columns)
     rows = read_reviews(shop, as_of)
     rows = rows.assign(key=keys_of(rows["text"]).to_numpy())
     rows = rows[(rows["key"] != "") & rows["order_id"].notna()]
@@ -421,7 +399,5 @@ def topics_and_returns(
             part = rows[on].rename(columns={"back": _column(topic)})
             others = float(rows["back"][~on].mean())
             found.append({**_share(part, topic, level), "others": others, **apart})
-    counts = len(rows), int(rows["back"].sum())
-    return TopicReturns(
-        _with_holm(found, [*none.columns[:-2]]), *counts, "" if found else "few", level=level
-    )
+    told, why = _with_holm(found, columns), "" if found else "few"
+    return TopicReturns(told, len(rows), int(rows["back"].sum()), why, level=level)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.text import topics, topics_and_returns
+from promolab.text import read_reviews, topics, topics_and_returns
 from promolab.text.ratings import share_of
 from promolab.text.subjects import usual_topics
 from tests.draws import check_cover, draws
@@ -133,6 +133,10 @@ def test_examples_become_words_and_too_few_are_refused():
 
 
 def test_of_nothing_it_says_so():
+    events = pd.DataFrame({"customer_id": [1], "ts": [NOW], "kind": ["purchase"]})
+    shop = shop_of({"events": events})
+    assert topics(read_reviews(shop, NOW), as_of=NOW).reviews == 0
+    assert "Reviews name no orders" in topics_and_returns(shop, NOW).summary()
     assert "No review has words" in topics(rows_of(["😀", "", None])).summary()
     few = topics(rows_of(["the parcel was late"] * 9))
     assert not few and "Fewer than 10 customers" in few.summary() and few.frame.empty
