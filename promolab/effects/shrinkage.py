@@ -438,10 +438,9 @@ def pooled_scores(
     soon, gamma, kept, away, cluster, rows
         As `pooled_slopes`.
     """
-    slope, error = pooled_slopes(soon, gamma, kept, away, cluster, rows)
+    slope, error, early = _slopes(soon, gamma, kept, away, cluster, rows)
     if soon is gamma or not slope.any():
         return slope, error, shrunk_scores(gamma, kept, slope * away, rows)
-    early, _ = pooled_slopes(soon, soon, kept, away, cluster, rows)
     first = shrunk_scores(soon, kept, early * away, rows)
     first = np.where(kept, first - _middle(first, kept), 0.0) * slope.sum() / early.sum()
     left = shrunk_scores(gamma - first, kept, np.zeros_like(away), rows)
@@ -589,11 +588,23 @@ def pooled_slopes(
     >>> pooled_slopes(soon, whole, kept, away, customer)[0].round(1).tolist()
     [0.5, 0.5]
     """
+    return _slopes(soon, gamma, kept, away, cluster, rows)[:2]
+
+
+def _slopes(
+    soon: np.ndarray,
+    gamma: np.ndarray,
+    kept: np.ndarray,
+    away: np.ndarray,
+    cluster: np.ndarray,
+    rows: np.ndarray | None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return what `pooled_slopes` does, and the slopes of the early outcome."""
     mine = kept if rows is None else kept & rows[:, None]
     a = np.where(mine, away, 0.0)
     squares = (a**2).sum(axis=0)
     if not (squares > 0).all():
-        return np.zeros(len(squares)), np.zeros(len(squares))
+        return (np.zeros(len(squares)),) * 3
     early = _centred(soon, mine)
     each = (a * early).sum(axis=0) / squares
     chance = _squared_sums(a * (early - each * a), cluster).sum(axis=0) / squares**2
@@ -604,9 +615,9 @@ def pooled_slopes(
     slope = np.clip(of_all.mean + part * (each - of_all.mean), 0.0, MOST)
     variance = part * chance + (1 - part) ** 2 * of_all.se**2
     if soon is gamma or not slope.any():
-        return slope, np.where(slope > 0, variance, 0.0)
+        return slope, np.where(slope > 0, variance, 0.0), slope
     lasts, error = _lasting(soon, gamma, mine, slope * a, cluster)
-    return lasts * slope, lasts**2 * variance + slope**2 * error
+    return lasts * slope, lasts**2 * variance + slope**2 * error, slope
 
 
 def _lasting(

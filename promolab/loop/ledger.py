@@ -177,7 +177,7 @@ class Ledger:
         with writing(self.path, self.shop, self.wait) as con:
             before = self._state(con, name)
             if before in (None, "draft"):
-                return self._replaced(con, {"weeks": weeks, **rows}, name)
+                return self._replaced(con, {"weeks": weeks, **rows}, name, new=before is None)
             if all(same(con, table, made, name) for table, made in rows.items()):
                 return self._advanced(con, name, before, state)
             raise InputError(
@@ -209,13 +209,17 @@ class Ledger:
             return self._advanced(con, name, before, state)
 
     def _replaced(
-        self, con: DuckDBPyConnection, rows: Mapping[str, pd.DataFrame], week: str
+        self,
+        con: DuckDBPyConnection,
+        rows: Mapping[str, pd.DataFrame],
+        week: str,
+        new: bool = False,
     ) -> bool:
-        """Put rows in the place of a week's, and tell whether any differed."""
-        new = {table: made for table, made in rows.items() if not same(con, table, made, week)}
-        for table, made in new.items():
+        """Put rows in the place of a week's, and tell whether any differed: of a new week all."""
+        rows = {k: made for k, made in rows.items() if new or not same(con, k, made, week)}
+        for table, made in rows.items():
             replace_rows(con, table, made, week)
-        return bool(new)
+        return bool(rows)
 
     def _state(self, con: DuckDBPyConnection, week: str) -> str | None:
         found = con.execute("SELECT state FROM weeks WHERE week = ?", [week]).fetchone()

@@ -160,8 +160,8 @@ def share_chances(interest: np.ndarray) -> np.ndarray:
     found = np.zeros((len(interest), BINS + 2))
     weights = poisson.pmf(np.arange(MOST_LINES), 1.2)
     for lines, weight in enumerate(weights / weights.sum(), 1):
-        counts = binom.pmf(np.arange(MOST_LINES + 1)[None], lines, interest[:, None])
-        found += weight * counts @ chances[lines - 1]
+        counts = binom.pmf(np.arange(lines + 1)[None], lines, interest[:, None])
+        found += weight * counts @ chances[lines - 1, : lines + 1]
     return found
 
 
@@ -266,13 +266,14 @@ def order_money(
         Which of the promotions run, or `NONE`.
     """
     basket, discount = customers.basket.copy(), np.zeros(len(customers.basket))
-    kinds, which = np.unique(live, axis=0, return_inverse=True)
-    order = np.argsort(which.ravel(), kind="stable")
-    ends = np.cumsum(np.bincount(which.ravel(), minlength=len(kinds)))
-    for row, who in zip(kinds, np.split(order, ends[:-1]), strict=True):
-        together = tuple(None if place == NONE else promotions[place] for place in row)
-        if any(p is not None and p.terms.depth for p in together):
-            basket[who], discount[who] = _expected(world, customers, who, together)
+    # Rows as one number each: whole rows would be sorted as bytes.
+    together = np.ravel_multi_index(tuple((live - NONE).T), (len(promotions) + 1,) * live.shape[1])
+    _, first, which = np.unique(together, return_index=True, return_inverse=True)
+    order, ends = np.argsort(which, kind="stable"), np.cumsum(np.bincount(which))
+    for row, who in zip(live[first], np.split(order, ends[:-1]), strict=True):
+        now = tuple(None if place == NONE else promotions[place] for place in row)
+        if any(p is not None and p.terms.depth for p in now):
+            basket[who], discount[who] = _expected(world, customers, who, now)
     return basket, discount
 
 

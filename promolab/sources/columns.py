@@ -247,23 +247,24 @@ def _kept(part: Part, table: Any, found: Mapping[str, Value], made: Mapping[str,
 
 
 def _check(table: Any, problems: Sequence[Problem]) -> None:
-    """Look for all problems of a table in one pass; raise the first."""
+    """Look for all problems of a table in one pass; raise the first, with an example of it."""
     if not problems:
         return
-    counts = {}
-    for i, problem in enumerate(problems):
-        bad = problem.bad.fill_null(False)
-        counts[f"n{i}"] = bad.cast("int64").sum()
-        if problem.beside is None:
-            counts[f"e{i}"] = problem.example.cast("string").min(where=bad)
-        else:
-            counts[f"e{i}"] = problem.beside.fill_null(False).cast("int64").sum()
+
+    def counted(bad: Any) -> Any:
+        return bad.fill_null(False).cast("int64").sum()
+
+    counts = {f"n{i}": counted(one.bad) for i, one in enumerate(problems)}
+    counts |= {f"e{i}": counted(p.beside) for i, p in enumerate(problems) if p.beside is not None}
     row = table.aggregate(**counts).to_pyarrow().to_pylist()[0]
     for i, problem in enumerate(problems):
-        n, other = row[f"n{i}"] or 0, row[f"e{i}"]
-        if n and problem.beside is not None and other:
+        n, other = row[f"n{i}"] or 0, row.get(f"e{i}")
+        if n and other:
             raise DataError(problem.sentence(int(n), other))
         if n and problem.beside is None:
+            bad = problem.bad.fill_null(False)
+            least = problem.example.cast("string").min(where=bad)
+            other = table.aggregate(least=least).to_pyarrow().to_pylist()[0]["least"]
             example = shown_value(other)
             said = problem.sentence(int(n), example)
             # What only stands for a value stands in no quotes.

@@ -41,7 +41,9 @@ class LinearFit:
 def values_of(lines: Sequence[LinearFit], Z: np.ndarray) -> np.ndarray:
     """Return the values of several lines, shape (n, lines)."""
     levels = [line.level - line.centre @ line.coefficients for line in lines]
-    return np.asarray(Z @ np.column_stack([line.coefficients for line in lines]) + levels)
+    values = Z @ np.column_stack([line.coefficients for line in lines])
+    values += levels
+    return np.asarray(values)
 
 
 def nothing(columns: int) -> LinearFit:
