@@ -43,6 +43,7 @@ class Process:
         from promolab.serve.running import answer
         from promolab.serve.service import Service
         from promolab.serve.stores import open_store
+        from promolab.serve.web import application
 
         listening = socket.socket()
         listening.bind(("127.0.0.1", 0))
@@ -57,10 +58,9 @@ class Process:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             gc.freeze()  # what is of the parent stays
             silent = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(silent, 1)
-            os.dup2(silent, 2)
+            os.dup2(os.dup2(silent, 1), 2)
             service = Service(self.week, open_store(self.url, "refusals"), self.clock)
-            answer(service, listening, TOKEN)
+            answer(application(service, TOKEN), listening)
         finally:
             os._exit(1)
 

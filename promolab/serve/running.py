@@ -113,8 +113,8 @@ def share_week(week: str, out: str | Path, like: str | Path, *, port: int = 8000
         raise MissingExtraError("promolab federate --share", "serve") from error
     reports = ReportsFolder.there(out)
     pairs = reports.whole_run(Week.parse(week)).read_table("pairs").query("label_complete")
-    asked = {"like": ResponseModel.load(like), "log": reports.path / "federated.jsonl"}
-    shop = FederatedShop(pairs, pairs["redeemed"], pairs["customer_id"], **asked)
+    model, log = ResponseModel.load(like), reports.path / "federated.jsonl"
+    shop = FederatedShop(pairs, pairs["redeemed"], pairs["customer_id"], like=model, log=log)
     token = os.environ.get(TOKEN) or None
     with closing(listening_at("127.0.0.1", port, token)) as listening:
         answer(federated(shop, token), listening)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-import urllib.request
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
+from urllib.request import ProxyHandler, Request, build_opener
 
 import numpy as np
 import pandas as pd
@@ -59,7 +59,7 @@ def to_fixed(values: Any, members: int) -> np.ndarray:
         raise InputError(
             f"a sum of {largest:.3g} overflows {room:.3g}: give larger units, fewer rows"
         )
-    return np.rint(np.multiply(values, FRACTION)).astype(np.int64).view(np.uint64)
+    return np.asarray(np.rint(np.multiply(values, FRACTION)).astype(np.int64).view(np.uint64))
 
 
 @lru_cache
@@ -118,6 +118,7 @@ class FederatedShop:
                 raise InputError(f"{texts[0]!r} is no number: give like= a model that all have")
             codes = tuple(inputs.ColumnCode(name, "numeric") for name in names)
         else:
+            like.coefficients()  # which a model that is not fitted, or not logistic, refuses
             codes = like.encoder_.codes
             inputs.check_present(self.X, like.encoder_.columns)
         self.codes, self.y = [asdict(code) for code in codes], inputs.check_labels(y, self.X)
@@ -213,14 +214,13 @@ class RemoteShop:
         self.address = address if address.startswith("http") else f"http://{address}"
         self._headers = {"content-type": "application/json", "authorization": f"Bearer {token}"}
         # Past any proxy: the token is for the shop alone.
-        self._open = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
+        self._open = build_opener(ProxyHandler({})).open
 
     def __call__(self, message: Mapping[str, Any]) -> bytes:
         """Hand a message on; what the shop refuses is an input error."""
         url, body = f"{self.address.rstrip('/')}/federate", json.dumps(message).encode()
         try:
-            request = urllib.request.Request(url, body, self._headers)
-            return bytes(self._open(request, timeout=WAIT).read())
+            return bytes(self._open(Request(url, body, self._headers), timeout=WAIT).read())
         except HTTPError as error:
             if error.code >= 500:
                 raise
@@ -252,7 +252,7 @@ class Federation:
                 told = json.loads(shop({"what": "begin"}))
             except (OSError, HTTPException, json.JSONDecodeError) as error:
                 raise InputError(f"{label} does not answer ({error}); is it started?") from None
-            self.first = first = told if number == 1 else self.first
+            first = next(iter(self.shops.values()), (label, shop, told))[2]
             if told["customers"] < least:
                 raise InputError(f"{label} has {told['customers']:,} customers; expected {least:,}")
             if told["digest"] != first["digest"]:
@@ -273,7 +273,7 @@ class Federation:
             One did not answer, and the same is not to be asked ``again``.
         """
 
-        def answer(shop: tuple[str, Shop, Any]) -> np.ndarray | None:
+        def answer(shop: tuple[str, Shop, Any]) -> Any:
             try:
                 return np.frombuffer(shop[1](message), dtype="<u8")
             except (OSError, HTTPException):
@@ -296,22 +296,22 @@ class Federation:
 
     def codes(self) -> list[dict[str, Any]]:
         """Return how columns are encoded: as stated, or by means and spreads of all rows."""
-        codes, k = self.first["codes"], len(self.first["codes"])
-        if self.first["stated"]:
+        codes, stated = map(next(iter(self.shops.values()))[2].get, ("codes", "stated"))
+        if stated:
             return list(codes)
-        n, shift, unit = self.total("rows"), np.zeros(k), np.ones(k)
+        n, shift, unit = self.total("rows"), np.zeros(k := len(codes)), np.ones(k)
         for power in (1, 1, 2):  # a mean; a unit of what is around it; a finer mean, a variance
-            about = {"shift": shift.tolist(), "unit": unit.tolist(), "power": power, "n": n}
-            there, mean, size = self.ask("moments", **about).reshape(3, k)
+            found = self.ask("moments", shift=shift.tolist(), unit=unit.tolist(), power=power, n=n)
+            there, mean, size = found.reshape(3, k)
             mean, size = mean * n / there.clip(min=1), size * n / there.clip(min=1)
             variance, shift = (size - mean**2) * unit**2, shift + mean * unit
             unit = unit * np.where(size > 0, size, 1.0)
         q, varies = 1 - there / self.total("rows"), variance > 1e-18 * shift**2  # less is rounding
-        found = pd.DataFrame({"missing_share": q, "median": shift, "mean": shift})
-        found["sd"] = np.where(varies, np.sqrt(variance.clip(min=0) * (1 - q)), 0.0)
-        found["dropped"] = np.where(varies | (q > 0) & (q < 1), "", "constant")
-        found["low"], found["high"] = -inputs.LIMIT, inputs.LIMIT
-        return [old | new for old, new in zip(codes, found.to_dict("records"), strict=True)]
+        table = pd.DataFrame({"missing_share": q, "median": shift, "mean": shift})
+        table["sd"] = np.where(varies, np.sqrt(variance.clip(min=0) * (1 - q)), 0.0)
+        table["dropped"] = np.where(varies | (q > 0) & (q < 1), "", "constant")
+        table["low"], table["high"] = -inputs.LIMIT, inputs.LIMIT
+        return [old | new for old, new in zip(codes, table.to_dict("records"), strict=True)]
 
     def total(self, what: str) -> int:
         """Return how many rows or customers the shops have that are there."""
@@ -419,7 +419,7 @@ def federated_fit(shops: Sequence[Shop], *, l2: float = 30.0, least: int = LEAST
     told = {"encoder": encoder, "l1": 0.0, "l2": l2, "info": info, "standard_errors": errors}
     learner = learners.make_learner("logistic", {"l2": l2})
     learner.restore(told | {"weights": theta[:-1].copy(), "intercept": float(theta[-1])})
-    vars(model).update(
+    model.__dict__.update(
         learners_=[learner], calibrators_=[], outcomes_=("response",), single_=True,
         feature_names_in_=np.array(encoder.columns, dtype=object), n_features_in_=len(codes),
         n_=int(found[0]), positives_=int(found[1]), clusters_=people, classes_=np.array([0, 1]),

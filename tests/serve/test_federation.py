@@ -67,6 +67,8 @@ def remote(stack: ExitStack, shop: Any, token: str) -> RemoteShop:
 class Killed(RemoteShop):
     """A shop whose process is killed in its third round, between question and answer."""
 
+    process: Any
+
     def __call__(self, message):
         if message.get("round") == 3:
             self.process.send_signal(signal.SIGSTOP)

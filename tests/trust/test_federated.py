@@ -159,6 +159,7 @@ def test_what_cannot_be_learned_together_is_said(shops):
     refused("'city' is no number: give like=", FederatedShop, X.assign(city="a"), y)
     like = ResponseModel().fit(X, y)
     refused("lack column 'year'", FederatedShop, X.drop(columns="year"), y, like=like)
+    refused("tree model has no coef", FederatedShop, X, y, like=ResponseModel("tree").fit(X, y))
     named = [*rest, FederatedShop(X.rename(columns={"year": "years"}), y)]
     refused(r"shop 5 has other features than the first shop .year, years", federated_fit, named)
     stated = [FederatedShop(*rows, like=ResponseModel().fit(*rows[:2])) for rows in shops[:2]]
