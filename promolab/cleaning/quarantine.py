@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -214,13 +214,16 @@ def count_flags(events: Any) -> dict[str, int]:
     return {flag: n for flag, n in counts.items() if n}
 
 
-QUARANTINE_RULES = (*(rule.name for rule in ROW_RULES), "duplicate", "repeated_key")
+FORGOTTEN = "forgotten"
+QUARANTINE_RULES = (FORGOTTEN, *(rule.name for rule in ROW_RULES), "duplicate", "repeated_key")
 """The rules in the order in which they are tried: the first one counts."""
 FEW_WITHOUT_CLOCK = 0.01
 """Up to this share of purchases at midnight are nothing to speak of."""
 
 
-def clean(shop: Shop, now: datetime | None = None) -> tuple[Shop, CleaningReport]:
+def clean(
+    shop: Shop, now: datetime | None = None, *, forgotten: Collection[Any] = ()
+) -> tuple[Shop, CleaningReport]:
     """Clean a shop: quarantine what cannot be used, flag what would mislead, keep the rest.
 
     Rows that break one of `QUARANTINE_RULES` are left out and stand in the report's quarantine.
@@ -235,6 +238,8 @@ def clean(shop: Shop, now: datetime | None = None) -> tuple[Shop, CleaningReport
         The shop as it was loaded.
     now : datetime, optional
         Nothing may have happened later (UTC, or with a zone); by default the present.
+    forgotten : collection of ids
+        Customers who are to be forgotten: their rows are counted, and stand nowhere.
 
     Returns
     -------
@@ -268,7 +273,7 @@ def clean(shop: Shop, now: datetime | None = None) -> tuple[Shop, CleaningReport
     # What others refer to comes first: an exposure to a quarantined promotion is quarantined too.
     for name in sorted(tables, key=lambda name: not TABLES[name].key if name in TABLES else True):
         if name in TABLES:
-            done[name] = _clean_table(shop.with_tables(tables), name, context)
+            done[name] = _clean_table(shop.with_tables(tables), name, context, [*forgotten])
             tables[name] = done[name].kept
             if name == "promotions":
                 context = replace(context, promotions=tables[name])
@@ -286,11 +291,23 @@ class _Cleaned:
     quarantine: list[Any]
 
 
-def _clean_table(shop: Shop, name: str, context: Context) -> _Cleaned:
+def _of(shop: Shop, name: str, customers: list[Any]) -> Any:
+    """Return which rows of a table are of these customers; None where none can be."""
+    table = shop.tables[name]
+    if "customer_id" in table.columns:
+        return table.customer_id.isin(customers) if customers else None
+    if not customers or "decision_id" not in table.columns or not shop.has("decisions"):
+        return None
+    made = shop.decisions.filter(shop.decisions.customer_id.isin(customers))
+    return table.decision_id.isin(made.decision_id)
+
+
+def _clean_table(shop: Shop, name: str, context: Context, forgotten: list[Any]) -> _Cleaned:
     import ibis
 
     table = shop.tables[name]
-    cases = [(rule.any_broken(name, table, context), rule.name) for rule in ROW_RULES]
+    cases = [(_of(shop, name, forgotten), FORGOTTEN)]
+    cases += [(rule.any_broken(name, table, context), rule.name) for rule in ROW_RULES]
     marked = table.mutate(**{_RULE: _first([(c, rule) for c, rule in cases if c is not None])})
     counted = marked.group_by(_RULE).aggregate(n=marked.count()).to_pyarrow().to_pylist()
     counts = {row[_RULE]: int(row["n"]) for row in counted}
@@ -301,7 +318,8 @@ def _clean_table(shop: Shop, name: str, context: Context) -> _Cleaned:
         worst = ", ".join(f"{rule}: {count(n)}" for rule, n in sorted(counts.items()))
         all_of_them = "the only one breaks" if rows_in == 1 else f"all {count(rows_in)} break"
         raise DataError(f"no row of events is left: {all_of_them} a rule ({worst})")
-    gone = [marked.filter(marked[_RULE].notnull())] if set(counts) - {None} else []
+    broken = marked.filter(marked[_RULE].notnull() & (marked[_RULE] != FORGOTTEN))
+    gone = [broken] if set(counts) - {None, FORGOTTEN} else []
     good = marked.filter(marked[_RULE].isnull()).drop(_RULE)
     for rule, part in (("duplicate", _without_twins), ("repeated_key", _without_repeated_keys)):
         good, extra = part(shop, name, good)

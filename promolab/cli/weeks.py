@@ -38,6 +38,7 @@ def add_weeks(commands: Any, common: argparse.ArgumentParser) -> None:
     backfill.add_argument("--to", dest="last", metavar="WEEK", required=True, help="last week")
     _add_run_options(backfill)
     backfill.set_defaults(run=_backfill)
+    _add_forget(commands, common)
 
     words = {
         "release": ("freeze a week's plan", _release),
@@ -70,6 +71,28 @@ def add_weeks(commands: Any, common: argparse.ArgumentParser) -> None:
         parser.add_argument("--shop", metavar="FILE", help="a shop.toml for --source")
         _add_out(parser, 60, "how long to wait for another command on the same folder")
         parser.set_defaults(run=run)
+
+
+def _add_forget(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Add the command."""
+    what = "let customers leave a reports folder"
+    said = f"{what.capitalize()}: codes take the place of their ids, and nothing is learned from "
+    said += "them again. A call that was killed is finished by the next one."
+    forget = commands.add_parser("forget", parents=[common], help=what, description=said)
+    forget.add_argument("customers", metavar="CUSTOMER", nargs="*", help="ids as the shop has them")
+    forget.add_argument("--out", default="reports", help="folder of all reports (%(default)s)")
+    forget.add_argument("--reason", default="", help="goes on record; no id does")
+    only = "these ways of writing an id, and no others"
+    forget.add_argument("--exactly", action="store_true", help=only)
+    forget.set_defaults(run=_forget, left="the next promolab forget goes on from there")
+
+
+def _forget(options: argparse.Namespace) -> int:
+    from promolab.trust import forget_customers
+
+    asked = options.customers, options.out, options.reason
+    print(forget_customers(*asked, exactly=options.exactly).summary(), flush=True)
+    return DONE
 
 
 def _add_overrides(parser: argparse.ArgumentParser) -> None:

@@ -164,6 +164,13 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     return found
 
 
+def write_lines(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write the rows of a file anew, whole or not at all; who may read it stays."""
+    with whole(path) as part:
+        part.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
+        part.chmod(path.stat().st_mode)
+
+
 def claim(path: Path, *, shared: bool = False) -> IO[bytes] | None:
     """Lock a file while it is open; None where another process holds it.
 

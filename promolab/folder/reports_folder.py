@@ -313,13 +313,13 @@ class ReportsFolder:
                 self.tidy()
 
     @contextmanager
-    def staging(self, week: Week) -> Iterator[Path]:
+    def staging(self, week: Week | str) -> Iterator[Path]:
         """Give a fresh hidden folder to build a week in; whatever is left of it in the end goes.
 
         Parameters
         ----------
-        week : Week
-            The week to build.
+        week : Week or str
+            The week to build, or another folder's name.
 
         Yields
         ------
@@ -334,7 +334,7 @@ class ReportsFolder:
         finally:
             shutil.rmtree(path, ignore_errors=True)
 
-    def publish(self, staged: Path, week: Week) -> None:
+    def publish(self, staged: Path, week: Week | str) -> None:
         """Put a finished folder in the place of the week's, what holds ids closed to others."""
         target = self.path / str(week)
         keep_private(staged)

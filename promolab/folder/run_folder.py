@@ -24,6 +24,7 @@ import promolab
 from promolab.display import Html
 from promolab.errors import InputError, StepError, nearest
 from promolab.folder.files import alone, keep_private, read_json, whole, write_json
+from promolab.folder.forgotten import forgotten_among, forgotten_rows, without_forgotten
 from promolab.folder.pseudonyms import codes, key_of
 from promolab.language import ENGLISH, recording, show_in
 from promolab.results import Result, plain
@@ -335,7 +336,7 @@ class RunFolder:
         return path
 
     def read_table(self, name: str) -> pd.DataFrame:
-        """Read ``tables/<name>.parquet``.
+        """Read ``tables/<name>.parquet``, without rows of those who were forgotten.
 
         Parameters
         ----------
@@ -360,7 +361,21 @@ class RunFolder:
             step = next((step for step, tables in _WRITES.items() if name in tables), None)
             writer = f"the notebook {step} writes it" if step else "an earlier notebook writes it"
             raise InputError(f"tables/{name}.parquet is not in {self.path}; {writer}, run it first")
-        return pd.read_parquet(path)
+        return without_forgotten(pd.read_parquet(path))
+
+    def forgotten(self, shop: Any) -> list[Any]:
+        """Return those of a shop's customers who are to be forgotten, whatever its source holds.
+
+        Parameters
+        ----------
+        shop : Shop
+            As it was loaded; for `promolab.clean`.
+        """
+        reports, ids = self.reports.path, set[Any]()
+        for table in shop.tables.values() if forgotten_rows(reports) else ():
+            if "customer_id" in table.columns:
+                ids |= {*table.select("customer_id").distinct().execute()["customer_id"].dropna()}
+        return forgotten_among(reports, ids)
 
     def table_path(self, name: str) -> Path:
         """Return where a table lies or will lie."""

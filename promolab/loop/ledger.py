@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from promolab.errors import InputError, nearest
-from promolab.folder import STATES
+from promolab.folder import STATES, without_forgotten
 from promolab.loop.ledger_file import (
     FILE,
     KEYS,
@@ -299,6 +299,10 @@ class Ledger:
         given = zip(SERVED, (decisions, decision_propensities), strict=True)
         rows = {table: fitted(table, frame, week=name) for table, frame in given}
         with writing(self.path, self.shop, self.wait) as con:
+            for table, made in rows.items():  # of who was forgotten the log knows nothing any more
+                there = f"FROM {table} WHERE week = ? AND starts_with(decision_id, 'forgotten-')"
+                coded = fitted(table, con.execute(there, [name]).df())
+                rows[table] = pd.concat([made, coded]) if len(coded) else made
             return self._replaced(con, rows, name)
 
     def weeks(self) -> pd.DataFrame:
@@ -307,7 +311,8 @@ class Ledger:
 
     def decisions(self, week: str | Week) -> pd.DataFrame:
         """Return what a week decided, and the chance of it, a row per eligible customer."""
-        rows, kinds = self.rows("decisions", week), self.rows("weeks", week)["ids"]
+        rows = without_forgotten(self.rows("decisions", week))
+        kinds = self.rows("weeks", week)["ids"]
         whole = len(rows) and (kinds == "integer").all()
         return rows.astype({"customer_id": "int64"}) if whole else rows
 

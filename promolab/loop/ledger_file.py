@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -259,6 +259,26 @@ def make(path: Path, shop: str, wait: float = WAIT) -> None:
                 part.chmod(part.stat().st_mode & 0o640)  # it holds the source's own ids
     except (OSError, duckdb.IOException) as error:
         raise InputError(_unwritable(path, error)) from error
+
+
+def remake(path: Path, shop: str, query: Callable[[Any, str], str]) -> None:
+    """Write a ledger anew, in a fresh file that replaces it whole: freed pages keep what was there.
+
+    Parameters
+    ----------
+    path, shop
+        As for `reading`.
+    query : callable
+        Given the connection and the name of a table, the query that makes its rows.
+    """
+    with _connected(path, shop, WAIT) as con, whole(path) as part:
+        con.execute("CHECKPOINT")
+        part.unlink(missing_ok=True)
+        con.execute(f"ATTACH '{str(part).replace(chr(39), chr(39) * 2)}' AS fresh")
+        for table in (*LEDGER_TABLES, "meta"):
+            con.execute(f"CREATE TABLE fresh.{table} AS {query(con, table)}")
+        con.execute("DETACH fresh")
+        part.chmod(path.stat().st_mode)
 
 
 def check_writable(path: Path) -> None:

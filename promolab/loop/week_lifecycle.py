@@ -16,7 +16,7 @@ import pandas as pd
 
 from promolab.campaign.outlook import plan_economics
 from promolab.campaign.past import settles_at
-from promolab.campaign.plan import Overridden, Overrides, Plan, override_plan
+from promolab.campaign.plan import Overridden, Overrides, Plan, override_plan, restored
 from promolab.contract import read_operations
 from promolab.engines import is_url
 from promolab.errors import InputError, PromolabError
@@ -24,6 +24,7 @@ from promolab.folder import (
     ReportsFolder,
     RunFolder,
     check_codes,
+    forgotten_among,
     sha256_of,
     state_of,
     write_json,
@@ -462,6 +463,9 @@ def reconcile_week(
         frozen = opened.release()
         planned = Planned.of(opened.run.path)
         rows = read_sent(path, read_operations(planned.settings).send.columns, planned.only())
+        ids, plain = rows["customer_id"], restored(rows["customer_id"])
+        gone = forgotten_among(opened.run.reports.path, {*ids, *plain})
+        rows = rows[~(ids.isin(gone) | plain.isin(gone))]
         done = reconcile_sent(planned.table, rows, planned.customers, planned.promotions)
         if done.doubts() and not force:
             raise InputError(_not_taken(path.name, done, opened.manifest.get("sent")))

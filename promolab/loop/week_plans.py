@@ -14,7 +14,15 @@ import pandas as pd
 from promolab.contract import NONE, Settings, read_operations, read_settings
 from promolab.engines import keep
 from promolab.errors import InputError
-from promolab.folder import ReportsFolder, RunFolder, append_lines, read_lines, sha256_of, state_of
+from promolab.folder import (
+    ReportsFolder,
+    RunFolder,
+    append_lines,
+    read_lines,
+    sha256_of,
+    state_of,
+    without_forgotten,
+)
 from promolab.loop.reconcile import Reconciliation
 from promolab.results import words_of
 from promolab.weeks import Week
@@ -116,6 +124,7 @@ OVERRIDES = "overrides"
 SHOP_SETTINGS = "shop/shop.toml"
 SENT = "tables/sent.parquet"
 """What was really sent, once that is read back."""
+_NAMING = ["customer_id", "decision_id", "reason"]
 _TABLES = (DECISIONS, "decision_propensities", PLANNED, DROPPED, OVERRIDES)
 
 
@@ -332,8 +341,10 @@ class Planned:
         """
         tables, shop = folder / "tables", folder / "shop"
         settings = settings_of(folder)
-        decisions = pd.read_parquet(tables / f"{DECISIONS}.parquet")
-        table = pd.read_parquet(tables / f"{PLANNED}.parquet")
+        names = (DECISIONS, PLANNED)
+        decisions, table = (
+            without_forgotten(pd.read_parquet(tables / f"{n}.parquet")) for n in names
+        )
         offers = shop / "promotions.parquet"
         columns = ["promotion_id", "starts_at", "ends_at"]
         there = offers.is_file()
@@ -349,7 +360,8 @@ class Planned:
         parts = [decisions["customer_id"], table["customer_id"]]
         for file in (tables / "features.parquet", shop / "customers.parquet"):
             if file.is_file():
-                parts.append(pd.read_parquet(file, columns=["customer_id"])["customer_id"])
+                ids = pd.read_parquet(file, columns=["customer_id"])
+                parts.append(without_forgotten(ids)["customer_id"])
         customers = pd.concat(parts).drop_duplicates()
         return cls(table, windows, customers, known["promotion_id"], settings)
 
@@ -499,6 +511,27 @@ def released_digests(run: RunFolder) -> dict[str, str]:
         if plan.week != run.week:
             found[str(plan.week)] = hashlib.sha256(told.encode()).hexdigest()
     return found
+
+
+def nameless_digest(folder: Path) -> str:
+    """Return a digest of what a week decided, by which chances, and its figures: of no id.
+
+    Parameters
+    ----------
+    folder : Path
+        The week's folder; it stays the same when a code takes the place of an id.
+    """
+    paths = [folder / "tables" / f"{name}.parquet" for name in _TABLES]
+    tables = {path.stem: pd.read_parquet(path) for path in paths if path.is_file()}
+    told = [*hashes(folder, folder / "metrics.json").values()]
+    if (chances := tables.pop("decision_propensities", None)) is not None:
+        each = chances.sort_values("action").groupby("decision_id")
+        every = each.agg({"action": tuple, "propensity": tuple}).add_prefix("every_")
+        tables[DECISIONS] = tables[DECISIONS].join(every, on="decision_id")
+    for name, frame in sorted(tables.items()):
+        rows = frame.drop(columns=_NAMING, errors="ignore").to_csv(index=False)
+        told += [name, *sorted(rows.split("\n"))]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
 
 def starting_windows(promotions: pd.DataFrame, week: Week, zone: str) -> dict[str, dict[str, str]]:

@@ -12,7 +12,14 @@ from typing import Any
 from promolab.campaign.plan import same_channel
 from promolab.contract import NONE
 from promolab.errors import InputError, nearest
-from promolab.folder import REFUSALS, append_lines, append_suppressions, read_suppressions
+from promolab.folder import (
+    REFUSALS,
+    append_lines,
+    append_suppressions,
+    forgotten_rows,
+    read_suppressions,
+    told_again,
+)
 from promolab.loop import SERVED, append_served, read_served
 from promolab.serve.events import Event, microseconds
 from promolab.serve.formulas import SECOND, moment_of
@@ -79,11 +86,16 @@ class Service:
         self._refusals: list[Any] = []
         self._decisions: list[Any] = []
         self._letters: list[Any] = []
+        self._forgets = {row["digest"] for row in forgotten_rows(week.run.path.parent)}
         self._recover()
+
+    def _forgotten(self, customer: Any) -> bool:
+        """Tell whether a customer is to be forgotten: nothing is kept, chosen or learned."""
+        return bool(told_again(self.week.run.path.parent, self._forgets, [customer]))
 
     def _recover(self) -> None:
         """Take in what was decided and refused before: by the files, and by the log."""
-        listed = read_suppressions(self.week.run.path.parent)
+        listed = read_suppressions(self.week.run.path.parent, self.week.customers)
         self.week.rights.suppress(listed)
         for row in read_served(self.week.run.path):
             self._filed.add(row["decision_id"])
@@ -169,7 +181,10 @@ class Service:
             if not {"events", "decision"} & entry.keys():
                 raise InputError("it is no entry as the service writes them")
             events = [self.live.reader.logged(values) for values in entry.get("events", ())]
+            events = [event for event in events if not self._forgotten(event.customer_id)]
             decision = self._decision(entry["decision"]) if "decision" in entry else None
+            if decision is not None and self._forgotten(decision.customer_id):
+                decision = None
         except _ODD as error:
             self._dead_letter(text, f"in the log: {error}")
             return counted
@@ -231,7 +246,7 @@ class Service:
                 if len(rows) == 1:
                     raise
                 raise InputError(f"event {place}: {error}; none of them was taken in") from error
-        return self._log(events)
+        return self._log([event for event in events if not self._forgotten(event.customer_id)])
 
     def _read(self, row: Any) -> Event:
         event = self.live.reader.read(row)
@@ -286,7 +301,8 @@ class Service:
         self.catch_up()
         answers = []
         for customer in ids:
-            decision = self._choose(customer) if choose else None
+            chosen = choose and not self._forgotten(customer)
+            decision = self._choose(customer) if chosen else None
             answers.append(self._answer(customer, asked, decision))
         moment, last = self._present, microseconds(self.live.last)
         return {
@@ -343,7 +359,9 @@ class Service:
 
     def _standing(self, customer: Any, moment: int) -> Standing:
         own = self.chooser.own(customer)
-        return self.week.rights.of(customer, moment, own, self._begun)
+        standing = self.week.rights.of(customer, moment, own, self._begun)
+        standing.status |= self._forgotten(customer)
+        return standing
 
     def _bars(self, standing: Standing, promotion: str) -> list[str]:
         """Return why a promotion may not be offered to a customer."""

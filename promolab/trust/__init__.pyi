@@ -7,6 +7,7 @@ from .disclosure import private_week as private_week
 from .federated import FederatedShop as FederatedShop
 from .federated import RemoteShop as RemoteShop
 from .federated import federated_fit
+from .forgetting import forget_customers
 from .group_fairness import Fairness as Fairness
 from .group_fairness import FloorCurve as FloorCurve
 from .group_fairness import WeekFairness as WeekFairness
@@ -19,6 +20,7 @@ __all__ = [
     "fairness",
     "federated_fit",
     "floor_curve",
+    "forget_customers",
     "privacy_cost",
     "private_counts",
     "write_cards",

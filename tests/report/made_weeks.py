@@ -48,6 +48,7 @@ class MadeShop:
     limits: str = "[{ contacts = 1, days = 14 }]"
     more: str = ""
     seed: int = 0
+    first_id: int = 0
     frames: dict[str, pd.DataFrame] = field(default_factory=dict)
     reports: str = "reports"
     cut: dict[tuple[Any, ...], Path] | None = None
@@ -55,7 +56,7 @@ class MadeShop:
 
     def __post_init__(self) -> None:
         rng = np.random.default_rng(self.seed)
-        ids, monday = np.arange(self.customers), pd.Timestamp(FIRST.start("America/New_York"))
+        ids, monday = self.ids, pd.Timestamp(FIRST.start("America/New_York"))
         starts = [monday + 7 * k * DAY + pd.Timedelta(hours=k) for k in range(-6, self.weeks)]
         promotions = pd.DataFrame(
             {"promotion_id": range(1, len(starts) + 1), "kind": "coupon", "starts_at": starts}
@@ -84,6 +85,10 @@ class MadeShop:
         cut = self.cut
         self.write()
         self._cut = self._cut if cut is None else cut
+
+    @property
+    def ids(self) -> Any:
+        return self.first_id + np.arange(self.customers)
 
     @property
     def source(self) -> Path:
@@ -144,7 +149,7 @@ class MadeShop:
         starts = promotions["starts_at"]
         mine = promotions[(starts >= week.start(shop.zone)) & (starts < week.end(shop.zone))]
         run.write_table("outlook", mine[["promotion_id"]], by="promotion_id")
-        ids = pd.DataFrame({"customer_id": np.arange(self.customers)})
+        ids = pd.DataFrame({"customer_id": self.ids})
         scores = ids.merge(mine[["promotion_id"]], how="cross")
         rng = np.random.default_rng([self.seed, number])
         scores["p_redeemed"] = rng.random(len(scores))

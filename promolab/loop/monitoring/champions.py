@@ -115,7 +115,8 @@ def _uplift(run: RunFolder) -> Iterator[dict[str, str]]:
 
 
 def _uplift_method(run: RunFolder) -> str:
-    if not (run.path / FILES["uplift"]).is_file():
+    gone = run.manifest.get("to_be_refitted", ())
+    if not (run.path / FILES["uplift"]).is_file() and FILES["uplift"] not in gone:
         return ""
     told = str((run.metrics.get("uplift") or {}).get("method", "dr"))
     kind, _, learner = told.partition("/")

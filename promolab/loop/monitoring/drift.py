@@ -331,7 +331,7 @@ def drift_since(run: RunFolder, shop: Shop, *, weeks: int = WEEKS, seed: int = 0
     now, known = run.read_table("features"), earlier_runs(run)
     before = next((one for one in known if one.table_path("features").is_file()), None)
     if before is not None:
-        then = pd.read_parquet(before.table_path("features"))
+        then = before.read_table("features")
         since: dict[str, Any] = {"week": str(before.week)}
         ids = pd.concat([then["customer_id"], now["customer_id"]])
         some = sample_customers(ids, seed=seed, most=MOST)

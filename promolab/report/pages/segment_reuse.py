@@ -70,10 +70,11 @@ class SegmentsModel(Result):
             folder = _folder_of(self.run, week)
             path = folder / "tables" / "segments.parquet"
             if path.is_file():
-                import pandas as pd
-
                 return segment_migration(
-                    *pooled_alike(pd.read_parquet(path), self.segmenter.assignments()),
+                    *pooled_alike(
+                        self.run.reports.run(week).read_table("segments"),
+                        self.segmenter.assignments(),
+                    ),
                     since=str(week),
                     same_fit=self._is_same(folder / MODEL_FILE),
                     order=self.segmenter.names_,
