@@ -124,8 +124,8 @@ def fairness(
     Raises
     ------
     InputError
-        A column that is not there, that has one value, or whose groups are nearly all too small;
-        amounts that are no numbers; no customers.
+        A plan that is no frame; a column that is not there, that has one value, or whose groups are
+        nearly all too small; amounts that are no numbers; no customers.
 
     Notes
     -----
@@ -190,6 +190,8 @@ def _rows_of(plan: Any, outcomes: pd.DataFrame | None) -> pd.DataFrame:
     if isinstance(plan, Plan):
         whole, sent = plan.steps[["customer_id"]].drop_duplicates(), plan.to_contact["customer_id"]
         plan = whole.assign(contacted=whole["customer_id"].isin(sent))
+    elif not isinstance(plan, pd.DataFrame):
+        raise InputError(f"plan is a {type(plan).__name__}; give a frame: customer_id, contacted")
     checks.columns_there(plan, "customer_id", "plan")
     rows: pd.DataFrame = plan.reset_index(drop=True)
     if outcomes is not None:
@@ -292,8 +294,7 @@ def _compared(measure: str, pair: Pair, mine: Any, unit: Any, level: float) -> d
     """Return a group's figure, that beside it, their difference, and the p value of none."""
     top, y, sizes = pair[0], pair[0] - pair[1], np.array([mine.sum(), (~mine).sum()])
     value, added = _figure(measure, pair, mine)
-    against = (pair[::-1], mine) if measure == "share" else (pair, ~mine)
-    other, beside = _figure(measure, *against)
+    other, beside = _figure(measure, *((pair[::-1], mine) if measure == "share" else (pair, ~mine)))
     own: Any = stats.estimate_of(value, added, unit, level).ends
     gap = stats.estimate_of(value - other, added - beside, unit, level).ends
     spread = stats.spread_of(added - beside, unit)
@@ -403,7 +404,6 @@ def floor_curve(
     """
     column = checks.column_of("groups", groups)
     mine = (column == checks.choice("group", group, column.dropna().unique())).to_numpy()
-    checks.whole_number("steps", steps, 1)
     first = allocate(value, cost, **options)
     if mine.all() or not first.contacted:
         raise InputError(f"no floor for {group!r}: all are in it, or nobody is contacted at all")
@@ -411,7 +411,7 @@ def floor_curve(
     worth, at = np.insert(worth, 0, 0.0, axis=1), np.arange(len(worth))
     unit = None if cluster is None else stats.units_of(cluster)
     rows, found, currency = [], first, options.get("currency", "")
-    for floor in np.linspace(0, mine.mean(), steps + 1):
+    for floor in np.linspace(0, mine.mean(), checks.whole_number("steps", steps, 1) + 1):
         least = int(np.ceil(floor * first.contacted - 1e-9))
         if least > int(np.sum(mine & (found.choice >= 0))):
             found = allocate(value, cost, groups=column, floors={group: least}, **options)
@@ -446,8 +446,8 @@ def week_fairness(week: WeekPlan) -> WeekFairness:
         Of a shop that states ``[fairness] columns``; else a sentence says that it does not.
     """
     run, shop, sent = week.run, week.shop, week.plan.to_contact
-    stated = read_operations(shop.settings).fairness
-    if not stated.columns:
+    told = read_operations(shop.settings)
+    if not told.fairness.columns:
         return WeekFairness(plan=absent(words_of(__name__, "Fairness").say("not_stated")))
     off = {str(one.promotion_id): one.discount.value for one in week.economics.promotions}
     sent = sent.merge(run.read_table("allocation").astype(sent.dtypes[PAIR]), "left", PAIR)
@@ -456,7 +456,10 @@ def week_fairness(week: WeekPlan) -> WeekFairness:
     sent["discount"] = sent["discount"].astype(float).fillna(expected)
     sales = run.read_table("features").set_index("customer_id")["amount_84d"].rename("sales")
     known = pd.concat([sales, sent.groupby("customer_id")["discount"].sum()], axis=1).reset_index()
-    options = {"columns": stated.columns, "bands": stated.bands, "currency": shop.settings.currency}
+    options = vars(told.fairness) | {
+        "currency": shop.settings.currency,
+        "least": max(told.least, 2),
+    }
     customers = shop.customers.execute()
     found = WeekFairness(plan=tried(fairness, week.plan, customers, known, **options))
     if isinstance(found["plan"], Fairness):

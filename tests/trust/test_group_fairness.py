@@ -147,6 +147,7 @@ def test_bad_groups_are_refused():
     refused("groups names a customer twice", fairness, rows, pd.concat([table, table]))
     refused("no column 'action' in plan", fairness, rows[["customer_id"]], region)
     refused("no column 'customer_id' in plan", fairness, rows[["contacted"]], region)
+    refused("plan is a list; give a frame", fairness, [1, 2], region)
     refused("least = 1; expected", fairness, rows, region, least=1)
     refused("discount holds", fairness, rows.assign(discount="much"), region)
 
