@@ -456,11 +456,8 @@ def week_fairness(week: WeekPlan) -> WeekFairness:
     sent["discount"] = sent["discount"].astype(float).fillna(expected)
     sales = run.read_table("features").set_index("customer_id")["amount_84d"].rename("sales")
     known = pd.concat([sales, sent.groupby("customer_id")["discount"].sum()], axis=1).reset_index()
-    options = vars(told.fairness) | {
-        "currency": shop.settings.currency,
-        "least": max(told.least, 2),
-    }
-    customers = shop.customers.execute()
+    customers, least = shop.customers.execute(), max(told.least, 2)
+    options = vars(told.fairness) | {"currency": shop.settings.currency, "least": least}
     found = WeekFairness(plan=tried(fairness, week.plan, customers, known, **options))
     if isinstance(found["plan"], Fairness):
         found["past"] = tried(fairness, tried(_past_decisions, run, shop), customers, **options)
