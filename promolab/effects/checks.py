@@ -51,10 +51,13 @@ LEVELS = 20
 """Most levels of a covariate that are compared."""
 
 
-def comparable_columns(X: pd.DataFrame) -> tuple[np.ndarray, list[str], list[str]]:
+def comparable_columns(
+    X: pd.DataFrame, covariates: Sequence[str] | None = None
+) -> tuple[np.ndarray, list[str], list[str]]:
     """Return standardised columns for comparison, shape (n, q), their names, and their covariates.
 
-    Numbers as they are, with a column for missing ones; texts as one column per frequent level.
+    Of all columns, or of some. Numbers as they are, with a column for missing ones; texts as one
+    column per frequent level.
 
     Examples
     --------
@@ -72,7 +75,7 @@ def comparable_columns(X: pd.DataFrame) -> tuple[np.ndarray, list[str], list[str
             names.append(name)
             sources.append(source)
 
-    for name in X.columns:
+    for name in X.columns if covariates is None else covariates:
         column, source = X[name], str(name)
         if is_numeric(column):
             values = as_numbers(column)
@@ -168,7 +171,7 @@ def balance_table(
     """
     import pandas as pd
 
-    values, names, sources = comparable_columns(experiment.X)
+    values, names, sources = comparable_columns(experiment.frame, experiment.covariates)
     tables, joint = [], []
     size = np.bincount(experiment.codes, minlength=experiment.K)
     for arm in range(1, experiment.K):

@@ -443,12 +443,12 @@ def pooled_scores(
         return slope, error, shrunk_scores(gamma, kept, slope * away, rows)
     first = shrunk_scores(soon, kept, early * away, rows)
     first = np.where(kept, first - _middle(first, kept), 0.0) * slope.sum() / early.sum()
-    left = shrunk_scores(gamma - first, kept, np.zeros_like(away), rows)
+    left = shrunk_scores(gamma - first, kept, None, rows)
     return slope, error, left + first
 
 
 def shrunk_scores(
-    gamma: np.ndarray, kept: np.ndarray, away: np.ndarray, rows: np.ndarray | None = None
+    gamma: np.ndarray, kept: np.ndarray, away: np.ndarray | None, rows: np.ndarray | None = None
 ) -> np.ndarray:
     """Return scores whose means are the arms' averages drawn together, shape (n, K − 1).
 
@@ -458,7 +458,7 @@ def shrunk_scores(
         Doubly robust scores.
     kept : ndarray of bool of shape (n, K − 1)
     away : ndarray of shape (n, K − 1)
-        How far each effect is held to lie from its arm's average.
+        How far each effect is held to lie from its arm's average; None where none does.
     rows : ndarray of bool of shape (n,), optional
         Which tell how far arms are apart; by default all.
 
@@ -485,7 +485,7 @@ def told_apart(
     gamma: np.ndarray,
     kept: np.ndarray,
     average: np.ndarray,
-    away: np.ndarray,
+    away: np.ndarray | None,
     rows: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return which part of each arm's distance from the mean of all is more than chance, (K − 1,).
@@ -505,11 +505,14 @@ def told_apart(
     arms, n = len(average), int(whole.sum())
     if n < 2 or arms < 2:
         return np.ones(arms)
-    left, own = (one.T if n == len(gamma) else one.T[:, whole] for one in (gamma, away))
+    mine = slice(None) if n == len(gamma) else whole
+    left = gamma.T[:, mine]
     chance = (left - left.mean(axis=0)).var(axis=1, ddof=1) / n * arms / (arms - 1)
     apart = average - average.mean()
     between = max(float((apart**2).sum() / (arms - 1) - chance.mean()), 0.0)
-    between += float(((own - own.mean(axis=0)) ** 2).sum(axis=0).mean() / (arms - 1))
+    if away is not None:
+        own = away.T[:, mine]
+        between += float(((own - own.mean(axis=0)) ** 2).sum(axis=0).mean() / (arms - 1))
     return np.asarray(between / (between + chance)) if between > 0 else np.zeros(arms)
 
 

@@ -53,15 +53,15 @@ class Design:
         encoder = NativeEncoder if style == "native" else Encoder
         return cls(encoder.fit(X), columns)
 
-    def matrix(self, X: pd.DataFrame) -> np.ndarray:
-        """Return the columns, float64 of shape (n, p).
+    def matrix(self, X: pd.DataFrame, out: np.ndarray | None = None) -> np.ndarray:
+        """Return the columns, float64 of shape (n, p), written to ``out`` where it is given.
 
         Raises
         ------
         InputError
             A covariate is missing, or is of another kind than it was.
         """
-        return np.empty((len(X), 0)) if self.encoder is None else self.encoder.transform(X)
+        return np.empty((len(X), 0)) if self.encoder is None else self.encoder.transform(X, out)
 
     @property
     def sources(self) -> list[str]:
@@ -171,14 +171,22 @@ class Rows:
         """Return the outcome of some rows as what a model is to learn."""
         return Lesson(Z[which], self.y[which], design, self.seed, self.binary)
 
+    def before_blocks(self, columns: int) -> np.ndarray:
+        """Return room for some columns, and a column per round but the first.
+
+        Rounds differ in what nothing else shows.
+        """
+        rounds = 0 if self.block is None or not self.n else int(self.block.max())
+        wide = np.zeros((self.n, columns + rounds))
+        if self.block is not None:
+            later = np.flatnonzero(self.block)
+            wide[later, columns + self.block[later] - 1] = 1.0
+        return wide
+
     def with_blocks(self, Z: np.ndarray) -> np.ndarray:
-        """Add a column per round but the first: rounds differ in what nothing else shows."""
-        if self.block is None or not self.n or self.block.max() < 1:
-            return Z
-        wide = np.zeros((self.n, Z.shape[1] + self.block.max()))
+        """Add a column per round but the first."""
+        wide = self.before_blocks(Z.shape[1])
         wide[:, : Z.shape[1]] = Z
-        later = np.flatnonzero(self.block)
-        wide[later, Z.shape[1] + self.block[later] - 1] = 1.0
         return wide
 
 

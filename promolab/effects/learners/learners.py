@@ -342,9 +342,10 @@ class Shared:
         """Return the same, and the columns with those of the rounds."""
         if style not in self._columns:
             design = Design.learn(self.X, style)
-            Z = design.matrix(self.X)
-            wide = self.rows.with_blocks(Z)
-            self._columns[style] = design, wide[:, : Z.shape[1]], wide
+            p = len(design.sources)
+            wide = self.rows.before_blocks(p)
+            design.matrix(self.X, wide[:, :p])
+            self._columns[style] = design, wide[:, :p], wide
         return self._columns[style]
 
     def _of_arms(self) -> Cells:

@@ -379,13 +379,15 @@ class Encoder(_Encoding):
         """For each encoded column the source column that it comes from."""
         return [code.name for code in self.used for _ in code.names]
 
-    def transform(self, X: pd.DataFrame) -> np.ndarray:
+    def transform(self, X: pd.DataFrame, out: np.ndarray | None = None) -> np.ndarray:
         """Encode rows.
 
         Parameters
         ----------
         X : DataFrame, shape (n, k)
             Has at least the source columns, in any order.
+        out : ndarray of float64, shape (n, p), optional
+            Where to write them.
 
         Returns
         -------
@@ -397,7 +399,8 @@ class Encoder(_Encoding):
         InputError
             A source column is missing, or holds text where training rows held numbers.
         """
-        columns, encoded = self.read(X), np.empty((len(X), len(self.names)))
+        columns, p = self.read(X), len(self.names)
+        encoded = np.empty((len(X), p)) if out is None else out
         by_pieces(lambda part: self.encode(columns, part, encoded[part]), len(X))
         return encoded
 
@@ -532,8 +535,8 @@ class NativeEncoder(_Encoding):
         """Which columns of the matrix hold codes, shape (p,)."""
         return np.array([column.kind == "categorical" for column in self.used], dtype=bool)
 
-    def transform(self, X: pd.DataFrame) -> np.ndarray:
-        """Return the matrix, float64 of shape (n, p), nan where missing.
+    def transform(self, X: pd.DataFrame, out: np.ndarray | None = None) -> np.ndarray:
+        """Return the matrix, float64 of shape (n, p), nan where missing; written to ``out``.
 
         Raises
         ------
@@ -541,7 +544,7 @@ class NativeEncoder(_Encoding):
             A source column is missing, or holds text where training rows held numbers.
         """
         check_present(X, self.columns)
-        matrix = np.empty((len(X), len(self.used)))
+        matrix = np.empty((len(X), len(self.used))) if out is None else out
         for j, column in enumerate(self.used):
             matrix[:, j] = _native(column, X[column.name])
         return matrix
