@@ -26,11 +26,12 @@ import pandas as pd
 from promolab import folder, loop
 from promolab.campaign.plan import neutralised
 from promolab.contract import read_operations, read_settings
-from promolab.errors import InputError, PromolabError, StepError
+from promolab.errors import InputError, StepError
 from promolab.results import Result
 from promolab.sources import load_shop
 
 JOURNAL, CONTROL, MANIFEST = "forgetting.json", "control.csv", "manifest.json"
+_DECIDED = ("decisions", "served")
 _PICTURE, _PNG = re.compile(r"<img[^>]*>"), re.compile(r"(?<=base64,)[\w+/=]+")
 Reports = folder.ReportsFolder
 
@@ -216,9 +217,9 @@ def _held(reports: Reports, keys: set[str]) -> list[tuple[Any, str]]:
         try:
             for table in load_shop(source, settings=settings).tables.values():
                 if "customer_id" in table.columns:
-                    ids = table.customer_id.execute().dropna().drop_duplicates()
+                    ids = table.select("customer_id").distinct().execute()["customer_id"].dropna()
                     found += [(one, source) for one in ids.tolist() if _alike(one) in keys]
-        except (PromolabError, OSError):
+        except Exception:  # of a driver, too: what is forgotten here is forgotten all the same
             found.append((None, source))
     return found
 
@@ -263,17 +264,10 @@ class _Who:
             told["reason"] = f"CASE WHEN t.customer_id::VARCHAR {ids} THEN '' ELSE t.reason END"
         if {"rule", "row"} <= {*columns}:  # of the quarantine
             texts = (_quoted(json.dumps(one, ensure_ascii=False)) for one in self.codes)
-            theirs += [
-                f"(t.row->>'$.customer_id') {ids}",
-                *map("contains(t.row, {})".format, texts),
-            ]
+            theirs.append(f"(t.row->>'$.customer_id') {ids}")
+            theirs += map("contains(t.row, {})".format, texts)
         mask = " OR ".join(f"coalesce({one}, FALSE)" for one in theirs)
         return ", ".join(f'{value} AS "{name}"' for name, value in told.items()), f"({mask})"
-
-    def remade(self, con: Any, table: str) -> str:
-        """Return the query of a ledger's table with codes in it."""
-        told, _ = self.selected(_columns(con, table), ("decisions", "served"))
-        return f"SELECT {told} FROM {table} AS t ORDER BY ALL"
 
     def leave_table(self, con: Any, path: Path, week: Path, *, wholly: bool) -> int:
         """Let them leave a file of rows, or have codes behind all others; return how many."""
@@ -284,6 +278,7 @@ class _Who:
         (n,) = con.execute(f"SELECT count(*) FROM {rows} WHERE {mask}").fetchone()
         if n:
             chance = f"CASE WHEN {mask} THEN sha256('{self.salt}' || file_row_number) ELSE '' END"
+            told = "* EXCLUDE (file_row_number)" if wholly else told
             query = f"SELECT {told} FROM {rows} WHERE NOT ({wholly} AND {mask})"
             query += f" ORDER BY {mask}, {chance}, file_row_number"
             with folder.whole(path) as part:
@@ -364,15 +359,13 @@ def _carry_out(reports: Reports, told: dict[str, Any]) -> Erasure:
     folder.append_lines(reports.path / folder.FORGOTTEN, new)
     for week in _weeks(reports):
         _forget_in(reports, week, told, who)
-    told["counts"]["refusals"] = folder.forget_suppressions(reports.path, ids, salt)
+    counts = Counter(told["counts"])
+    counts["refusals"] = folder.forget_suppressions(reports.path, ids, salt)
     for path, shop in _ledgers(reports):
-        loop.remake(path, shop, who.remade)
+        loop.remake(path, shop, lambda con, name: who.selected(_columns(con, name), _DECIDED)[0])
     for page in (*reports.path.glob("*.html"), *reports.path.glob("*.md")):
         who.leave_page(page)
     shutil.rmtree(reports.path / ".failed", ignore_errors=True)  # what notebooks said as they broke
-    counts = Counter[str]()
-    for name, n in told["counts"].items():
-        counts[name.rpartition("/")[2]] += n
     rows = folder.forgotten_rows(reports.path)
     rows = [row | ({"counts": counts} if row["digest"] in digests else {}) for row in rows]
     folder.write_lines(reports.path / folder.FORGOTTEN, rows)
@@ -411,7 +404,8 @@ def _forget_in(reports: Reports, week: Path, told: dict[str, Any], who: _Who) ->
             if n:
                 fresh[folder.sha256_of(week / place)] = folder.sha256_of(path)
         told["known"] |= bool(found["shop"] + found["tables"])  # later weeks carry on what it made
-        if not told["known"] or not (found.total() or models):
+        models = models if told["known"] else []
+        if not (found.total() or models):
             return
         for name in models:
             (staged / name).unlink()
@@ -423,6 +417,6 @@ def _forget_in(reports: Reports, week: Path, told: dict[str, Any], who: _Who) ->
         made["erasures"] = [*made.get("erasures", ()), erased | {"decisions": digest}]
         made["to_be_refitted"] = sorted({*made.get("to_be_refitted", ()), *models})
         folder.write_json(staged / MANIFEST, made)
-        told["counts"] |= {f"{week.name}/{kind}": n for kind, n in found.items()}
+        told["counts"] = found + Counter(told["counts"])
         _note(reports, told)
         reports.publish(staged, week.name)
