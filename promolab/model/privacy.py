@@ -165,7 +165,7 @@ def bounded_encoder(bounds: Mapping[str, tuple[float, float]], columns: Iterable
         low, high = bounds[name]
         bend = (high - low) / STEEP
         first, last = (math.asinh(end / bend) for end in (low, high))
-        scale = {"bend": bend, "mean": (first + last) / 2, "sd": (last - first) / 2}
+        scale: Any = {"bend": bend, "mean": (first + last) / 2, "sd": (last - first) / 2}
         codes.append(ColumnCode(name, "numeric", median=low, low=-1.0, high=1.0, **scale))
     return Encoder(tuple(codes))
 

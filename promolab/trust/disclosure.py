@@ -18,14 +18,11 @@ from promolab.folder import RunFolder, key_of
 from promolab.loop import ledger_of
 from promolab.metrics import roc
 from promolab.model import Privacy, ResponseModel, private_sums, solve_sums, uniforms
-from promolab.model.inputs import unseen_expected
 from promolab.model.learners import Training
 from promolab.results import Estimate, Result
 from promolab.wording import plural
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
-
     from promolab.contract import Shop
 
 
@@ -97,8 +94,7 @@ def audit_privacy(
     if both := len(set(members[cluster]) & set(others[cluster])):
         raise InputError(f"{both} customers are on both sides; take all rows of each to one side")
     both_sides = pd.concat([members, others], ignore_index=True)
-    with unseen_expected():
-        p = model.probability(both_sides)
+    p = model.probability(both_sides)
     p = np.asarray(p[outcome] if isinstance(p, pd.DataFrame) else p)
     chance = np.where(both_sides[outcome].to_numpy(dtype=float) == 1, p, 1 - p)
     inside = np.arange(len(both_sides)) < len(members)
@@ -132,7 +128,7 @@ class PrivacyCost(Result):
     def facts(self) -> dict[str, Any]:
         """Return the row without privacy, and the others."""
         return {
-            "none": Estimate.of(self.frame.loc[0, ["auc", "auc_low", "auc_high"]]),
+            "none": Estimate.of(self.frame[["auc", "auc_low", "auc_high"]].iloc[0]),
             "private": self.frame.loc[1:],
             "by_epsilon": self.frame.set_index("case").drop(columns="epsilon").to_dict("index"),
         }
@@ -145,7 +141,7 @@ def privacy_cost(
     epsilons: Sequence[float] = (3.0, 1.0),
     draws: int = 40,
     outcome: str = "redeemed",
-    worth: ArrayLike = 1.0,
+    worth: Any = 1.0,
     contact_cost: float = 0.0,
     seed: int = 0,
 ) -> PrivacyCost:
@@ -179,7 +175,6 @@ def privacy_cost(
     from scipy.stats import rankdata
 
     whole_number("draws", draws, 1)
-    real_number("contact_cost", contact_cost, least=0)
     needed = ["customer_id", "promotion_id", "starts_at", "ends_at", "label_complete", outcome]
     columns_there(pairs, needed, "pairs")
     done = pairs.assign(worth_=worth)[pairs["label_complete"].astype(bool)]
@@ -200,10 +195,9 @@ def privacy_cost(
     whole = roc(y, scores[np.nan][:, 0], cluster=late["customer_id"].to_numpy()).estimate
     labels = past[outcome].to_numpy(dtype=float)[:, None]
     encoder, sums = private_sums(Training(past, labels, (outcome,), cluster=customers), privacy)
-    z = encoder.transform(late)
     for epsilon in epsilons:
         noisy = sums.released(replace(privacy, epsilon=epsilon), seed, draws)
-        scores[epsilon] = z @ solve_sums(noisy, L2)[0].T
+        scores[epsilon] = encoder.transform(late) @ solve_sums(noisy, L2)[0].T
     gain = late["worth_"].to_numpy(dtype=float) * y - contact_cost
     lengths = np.ceil(SIZES * len(y) - 1e-9).astype(int)
     rows, curves, positives = [], [], int(y.sum())
@@ -258,9 +252,8 @@ class PrivateWeek(Result):
 
     def facts(self) -> dict[str, Any]:
         """Return ε and δ of this release."""
-        one = self.privacy
-        told = {"epsilon": one.epsilon, "delta": one.delta, "any_left": self.left > 0}
-        return told | {"at": f"{one.delta:g}"}
+        epsilon, delta = self.privacy.epsilon, self.privacy.delta
+        return {"epsilon": epsilon, "delta": delta, "at": f"{delta:g}", "any_left": self.left > 0}
 
     def to_frame(self) -> pd.DataFrame:
         """Return the row that the ledger keeps."""
@@ -277,8 +270,7 @@ class PrivateWeek(Result):
         columns_there(pairs, "average_order_amount", "pairs")
         told, usual = read_operations(shop.settings).economics, pairs["average_order_amount"]
         worth = usual.astype(float).fillna(0.0) * told.margin_rate.value
-        each = told.contact_cost.value
-        return privacy_cost(pairs, self.privacy, worth=worth, contact_cost=each)
+        return privacy_cost(pairs, self.privacy, worth=worth, contact_cost=told.contact_cost.value)
 
 
 def private_week(run: RunFolder, shop: Shop, kind: str = "logistic") -> PrivateWeek | None:
@@ -299,8 +291,8 @@ def private_week(run: RunFolder, shop: Shop, kind: str = "logistic") -> PrivateW
     whole = Privacy(terms.epsilon, terms.delta, terms.bounds, secret=secret)
     total, mu, ledger = whole.mu, whole.mu / math.sqrt(terms.releases), ledger_of(run)
     one = replace(whole, epsilon=whole.spent([mu]))
-    others = replace(ledger, week=None).rows("releases")
-    others = others["mu"][others["week"] != str(run.week)]
+    rows = replace(ledger, week=None).rows("releases")
+    others = rows["mu"][rows["week"] != str(run.week)]
     if math.hypot(mu, *others) > total * (1 + SLACK):
         raise InputError(
             f"the privacy budget is spent: {plural(len(others), 'release')} came to epsilon = "
@@ -376,8 +368,7 @@ def private_counts(
     noisy = exact + drawn[0] - drawn[1]
     beyond = (1 - level_of(level)) * (1 + math.exp(log_alpha)) / 2
     half = max(math.ceil(math.log(beyond) / log_alpha) - 1, 0)
-    ends = {"": noisy, "_low": noisy - half, "_high": noisy + half}
-    for end, values in ends.items():
+    for end, values in {"": noisy, "_low": noisy - half, "_high": noisy + half}.items():
         columns = [name + end for name in names]
         table = table.assign(**dict(zip(columns, values.clip(0).astype(np.int64).T, strict=True)))
     return table

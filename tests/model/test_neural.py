@@ -17,6 +17,7 @@ from promolab.model.neural import training as room
 from promolab.model.neural.networks import FunnelLoss, Perceptron
 from promolab.model.neural.training import hold_out_latest
 from promolab.model.response import ResponseModel
+from promolab.trust import audit_privacy
 from tests.model.threads import on_threads
 from tests.refused import refused
 
@@ -216,3 +217,14 @@ def test_the_loss_told_is_of_rows_from_all_over_learned_in_batches_of_one_size(m
     X, y, beside = data(1700)  # 1,445 of them would be cut in other batches than all
     ResponseModel("mlp", **SMALL).fit(X, y, **beside)
     assert len(sizes) > SMALL["epochs"] and set(sizes) == {16}
+
+
+@pytest.mark.parametrize("kind", ["mlp", "multitask"])
+def test_a_membership_attack_on_a_network_is_read(kind):
+    X, y, beside = data(1200)
+    rows = X.assign(redeemed=y, bought=1 - y, customer_id=beside["cluster"])
+    inside = rows["customer_id"] < 150
+    outcome = ["redeemed", "bought"] if kind == "multitask" else "redeemed"
+    model = ResponseModel(kind, **SMALL).fit(X[inside], rows.loc[inside, outcome], known=True)
+    found = audit_privacy(model, rows[inside], rows[~inside])
+    assert 0.4 < found.auc.ci_low < 0.5 < found.auc.ci_high < 0.6 and kind in found.summary()

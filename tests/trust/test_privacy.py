@@ -1,6 +1,5 @@
 """Counts that leave the house, attacks on models, and the budget of the weekly releases."""
 
-import shutil
 from datetime import datetime
 
 import duckdb
@@ -82,20 +81,13 @@ def test_an_attack_finds_who_was_learned_by_heart_and_nobody_of_a_private_model(
     heart = ResponseModel("tree", depth=30, min_leaf=1).fit(X[sides], y[sides])
     found = audit_privacy(heart, pairs[sides], pairs[~sides])
     assert found.auc.ci_low > 0.55 and "gives away" in found.summary()
-    bounds = {"a": (-2, 2), "b": (-2, 2)}
-    private = ResponseModel(privacy=Privacy(1, 1e-4, bounds, secret="s"))
+    private = ResponseModel(privacy=Privacy(1, 1e-4, dict.fromkeys("ab", (-2, 2)), secret="s"))
     private.fit(X[sides], y[sides], cluster=pairs.loc[sides, "customer_id"])
     found = audit_privacy(private, pairs[sides], pairs[~sides])
     assert found.auc.ci_low < 0.5 < found.auc.ci_high and "not told" in found.summary()
     refused("400 customers are on both sides", audit_privacy, heart, pairs, pairs[sides])
-    refused(
-        "no column 'bought' in others",
-        audit_privacy,
-        heart,
-        pairs.assign(bought=1),
-        pairs,
-        "bought",
-    )
+    bought = pairs.assign(bought=1)
+    refused("no column 'bought' in others", audit_privacy, heart, bought, pairs, "bought")
 
 
 def test_what_privacy_costs_falls_with_epsilon_and_the_list_earns_what_its_rows_do():
@@ -106,31 +98,19 @@ def test_what_privacy_costs_falls_with_epsilon_and_the_list_earns_what_its_rows_
     assert table["case"].tolist() == ["none", "8", "1", "0.1"] and found.draws == 40
     assert table["lost"].is_monotonic_increasing and table["lost"][1] < 0.01 < table["lost"][3]
     assert (table["auc_low"] <= table["auc"]).all() and (table["auc"] <= table["auc_high"]).all()
-    width = table["auc_high"] - table["auc_low"]
-    assert width[1:].is_monotonic_increasing
+    assert (table["auc_high"] - table["auc_low"])[1:].is_monotonic_increasing
     # Everybody on the list: it does not matter in which order, and the sum is that of the rows.
     done = pairs[pairs["label_complete"]]
     late = done[done["starts_at"] >= done["starts_at"].sort_values().iloc[len(done) * 2 // 3]]
     whole = found.curve[found.curve["share"] == 1]
     assert whole["profit"].tolist() == pytest.approx([(late["redeemed"] * 10 - 2).sum()] * 4)
-    assert found.predicted == len(late)
-    assert table["lost_profit"][3] > table["lost_profit"][1]
+    assert found.predicted == len(late) and table["lost_profit"][3] > table["lost_profit"][1]
     assert found.to_dict()["by_epsilon"]["1"]["auc"] == table["auc"][2]
-    assert found.plot().get_legend_handles_labels()[1] == ["without privacy"] + [
-        f"ε = {e}" for e in ("8", "1", "0.1")
-    ]
-    refused(
-        "needs 20 contacts learned from .* 0 of 1,500 did",
-        privacy_cost,
-        pairs.assign(redeemed=0),
-        privacy,
-    )
-    refused(
-        "no column 'label_complete' in pairs",
-        privacy_cost,
-        pairs.drop(columns="label_complete"),
-        privacy,
-    )
+    names = found.plot().get_legend_handles_labels()[1]
+    assert names == ["without privacy", "ε = 8", "ε = 1", "ε = 0.1"]
+    nobody, fewer = pairs.assign(redeemed=0), pairs.drop(columns="ends_at")
+    refused("needs 20 contacts learned from .* 0 of 1,500 did", privacy_cost, nobody, privacy)
+    refused("no column 'ends_at' in pairs", privacy_cost, fewer, privacy)
     refused("draws = 0", privacy_cost, pairs, privacy, draws=0)
 
 
@@ -139,15 +119,15 @@ def stated(**changed) -> Shop:
     return Shop({}, Settings(name="Ours", operations={"privacy": STATED | changed}))
 
 
-def path_of(run):
-    return run.reports.path / "ledger.duckdb"
+def book_of(run) -> Ledger:
+    path = run.reports.path / "ledger.duckdb"
+    return Ledger.open(path, shop=str(run.reports.shop), create=True)
 
 
-def released(run, shop, **given) -> None:
+def released(run, shop) -> None:
     """Write a week's release into the ledger beside it, as the end of a report does."""
-    ledger = Ledger.open(path_of(run), shop=str(run.reports.shop), create=True)
     rows = private_week(run, shop).to_frame()
-    ledger.record_week(run.week, datetime(2017, 10, 30), state="draft", releases=rows, **given)
+    book_of(run).record_week(run.week, datetime(2017, 10, 30), state="draft", releases=rows)
 
 
 @pytest.fixture
@@ -167,10 +147,8 @@ def test_a_budget_pays_so_many_releases_exactly_and_refuses_the_next(runs):
         assert (again.releases, again.spent) == (number, found.spent)
         assert again.privacy.secret == found.privacy.secret
     assert found.spent == pytest.approx(2.0, abs=1e-6) and "none is left" in found.summary()
-    told = refused(
-        "privacy budget is spent: 3 releases came to epsilon = 2.00", private_week, runs[3], shop
-    )
-    assert "of the 2 in [privacy]" in told
+    spent = r"privacy budget is spent: 3 releases came to epsilon = 2.00 of the 2 in \[privacy\]"
+    refused(spent, private_week, runs[3], shop)
     # An earlier week says what was spent before it, and pays beside the later ones all the same.
     assert private_week(runs[0], shop).releases == 1
     more = private_week(runs[3], stated(epsilon=3.0))
@@ -183,29 +161,22 @@ def test_a_budget_pays_so_many_releases_exactly_and_refuses_the_next(runs):
 
 def test_a_shop_that_states_nothing_gets_no_private_model_and_what_it_states_is_checked(runs):
     assert private_week(runs[0], Shop({}, Settings(name="Ours"))) is None
-    wrong = [
-        ({"epsilon": 0}, r"\[privacy\] epsilon = 0; expected a number above 0"),
-        ({"delta": 2}, r"\[privacy\] delta = 2"),
-        ({"releases": 0}, r"\[privacy\] releases = 0"),
-        ({"bounds": {"a": [2, 1]}}, r"bounds.a = \[2, 1\]; expected the smallest"),
-        ({"budget": 3}, "unknown key 'budget'"),
-    ]
-    for changed, message in wrong:
-        said = Settings(operations={"privacy": STATED | changed})
-        refused(message, read_operations, said)
+    for wrong in ({"epsilon": 0}, {"delta": 2}, {"releases": 0}):
+        ((key, value),) = wrong.items()
+        refused(rf"\[privacy\] {key} = {value}", read_operations, stated(**wrong).settings)
+    twisted = stated(bounds={"a": [2, 1]}).settings
+    refused(r"bounds.a = \[2, 1\]; expected the smallest", read_operations, twisted)
+    refused("unknown key 'budget'", read_operations, stated(budget=3).settings)
     for left_out in ("epsilon", "delta", "bounds"):
         said = {k: v for k, v in STATED.items() if k != left_out}
         refused(f"lacks {left_out}; write", read_operations, Settings(operations={"privacy": said}))
     assert read_operations(stated().settings).privacy.bounds == {"a": (-2, 2), "b": (-2, 2)}
 
 
-def test_a_ledger_made_before_there_were_releases_takes_them(runs, tmp_path):
-    path, shop = path_of(runs[0]), str(runs[0].reports.shop)
-    Ledger.open(path, shop=shop, create=True)
-    with duckdb.connect(str(path)) as con:
+def test_a_ledger_made_before_there_were_releases_takes_them(runs):
+    book = book_of(runs[0])
+    with duckdb.connect(str(book.path)) as con:
         con.execute("DROP TABLE releases")
-    shutil.copy(path, tmp_path / "old.duckdb")
-    old = Ledger.open(tmp_path / "old.duckdb", shop=shop)
-    assert old.rows("releases").empty and Ledger.prepared(old.path, shop=shop)
+    assert book.rows("releases").empty and Ledger.prepared(book.path, shop=book.shop)
     released(runs[0], stated())
-    assert Ledger.open(path, shop=shop).rows("releases")["week"].tolist() == WEEKS[:1]
+    assert book.rows("releases")["week"].tolist() == WEEKS[:1]

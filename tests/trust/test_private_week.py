@@ -2,18 +2,15 @@
 
 import re
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from promolab.folder import open_run, read_json
+from promolab.folder import open_run
 from promolab.model import ResponseModel
-from promolab.report.running.page import render_page
-from promolab.report.running.steps import read_steps
 from promolab.sources import load_shop
 from promolab.trust import Privacy, privacy_cost, private_week
-from tests.in_process import _execute, without_kernels
+from tests.in_process import said_in
 
 # Round figures that somebody states who knows the shop; none was read from its data.
 BOUNDS = {
@@ -45,12 +42,13 @@ def test_privacy_costs_little_of_the_ranking_and_of_the_list(journey_report):
 def test_the_week_fits_the_private_model_writes_its_release_and_says_what_is_left(
     small_reports, tmp_path
 ):
-    made, folder = small_reports["first"].out, tmp_path / "reports" / "2017-W44"
-    shutil.copytree(made / "2017-W44", folder)
-    toml = folder / "shop" / "shop.toml"
-    toml.write_text(toml.read_text(encoding="utf-8") + STATED, encoding="utf-8")
-    shutil.copy(made / ".key", folder.parent / ".key")
-    page = written(folder)
+    reports, folder = small_reports["first"].out, tmp_path / "made" / "2017-W44"
+    shutil.copytree(reports / "2017-W44", folder)
+    shutil.copy(reports / ".key", folder.parent)
+    with (folder / "shop" / "shop.toml").open("a", encoding="utf-8") as toml:
+        toml.write(STATED)
+    folder = said_in("en", folder, tmp_path / "reports", ["04_response"])
+    page = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", (folder / "04_response.html").read_text()))
     run, shop = open_run(folder, week="2017-W44"), load_shop(folder / "shop")
     private = private_week(run, shop)
     assert private.summary() in page.replace("&#x27;", "'") and "11 more of this size" in page
@@ -67,17 +65,3 @@ def test_the_week_fits_the_private_model_writes_its_release_and_says_what_is_lef
     assert model.n_ == again.n_ != done["customer_id"].nunique()
     for told in (page.encode(), (folder / "model.safetensors").read_bytes()):
         assert private.privacy.secret.encode() not in told
-
-
-def written(folder: Path) -> str:
-    """Run step 04 of a week again, in this process; return what its page says."""
-    manifest = read_json(folder / "manifest.json")
-    every = read_steps(folder / "notebooks")
-    (step,) = [step for step in every if step.stem == "04_response"]
-    told = manifest["parameters"] | {"folder": "."}
-    given = {name: told[name] for name in step.parameters if told.get(name) is not None}
-    with without_kernels():
-        notebook = _execute(step, given, folder=folder, shown={})
-    about = {"week": open_run(folder, week="2017-W44").week, "shop": str(manifest["shop"])}
-    html = render_page(notebook, step, every, **about, lang="en")
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", html))
