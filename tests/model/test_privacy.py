@@ -207,11 +207,12 @@ def test_what_privacy_cannot_be_is_refused():
         refused("epsilon = .*; expected a number above 0", Privacy, epsilon, 1e-5, BOUNDS)
     for delta in (0, 1, math.nan):
         refused("delta = ", Privacy, 1, delta, BOUNDS)
-    for bounds in ({}, None, ["orders"]):
-        refused("bounds = .*; expected columns and their ends", Privacy, 1, 1e-5, bounds)
+    for none in (BOUNDS | {"orders": None}, None, ["orders"]):
+        refused("bounds.* = .*; expected", Privacy, 1, 1e-5, none)
     for ends in ((40, 0), (3, 3), (0,), (0, math.inf), 40, ("0", "9")):
         wrong = {"orders": ends}
         refused("bounds of 'orders' = .*the smallest and the largest", Privacy, 1, 1e-5, wrong)
+    refused("bounds = {}; expected columns and their ends", Privacy, 1, 1e-5, {})
     refused("unit", Privacy, 1, 1e-5, BOUNDS, unit="row")
 
 
