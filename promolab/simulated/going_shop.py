@@ -282,12 +282,10 @@ class GoingShop:
             bought, looked at and answered, and their attributes.
         """
         fitted = _attainable(_independent(self.world), self.opened, features)
-        gain, given = fitted.predict(self._seen(self.week, features))
-        rows = self.contactable - 1
-        cost = CONTACT_COST + np.maximum(given[rows], 0.0)
-        return OracleValues(
-            "attainable", self.contactable, self.options, gain[rows] - CONTACT_COST, cost
-        )
+        mine = self.contactable
+        gain, given = fitted.predict(self._seen(self.week, features).of(mine - 1))
+        cost = CONTACT_COST + np.maximum(given, 0.0)
+        return OracleValues("attainable", mine, self.options, gain - CONTACT_COST, cost)
 
     # The rest is how.
 

@@ -231,8 +231,8 @@ def _responded(shop: Shop, as_of: datetime) -> pd.DataFrame:
     rows = rows.select("customer_id", "promotion_id", "ts", "kind")
     if shop.has("exposures", "channel"):
         seen = shop.exposures.filter(shop.exposures.ts < moment)
-        seen = seen.select("customer_id", "promotion_id", "channel").distinct()
         keys = ["customer_id", "promotion_id"]
+        seen = seen.select(*keys, "channel").semi_join(rows, keys).distinct()
         rows = rows.left_join(seen, keys).select(*[rows[c] for c in rows.columns], seen.channel)
     found: pd.DataFrame = _with_channel(shop, rows, "kind").execute()
     return found[_SAID]
