@@ -68,9 +68,9 @@ def review_words(
         said = np.full(n, "", dtype=object)
         for language in ("zh", "en"):
             for each in ("bad", "fair", "good"):
-                found = np.where(harsh, "bad", "good") if part in TOPICS else tone
-                found = np.full(n, "bad") if part == "price" else found
-                mine = np.nonzero(kept & (chinese == (language == "zh")) & (found == each))[0]
+                tones = np.where(harsh, "bad", "good") if part in TOPICS else tone
+                tones = np.full(n, "bad") if part == "price" else tones
+                mine = np.nonzero(kept & (chinese == (language == "zh")) & (tones == each))[0]
                 if len(mine):
                     phrases = _phrases(language, part, each)
                     said[mine] = phrases[(which[mine] * len(phrases)).astype(int)]

@@ -239,7 +239,7 @@ def satisfaction(
 def _described(rows: pd.DataFrame, segments: pd.DataFrame | None) -> pd.DataFrame:
     """Add what each review belongs to, as texts, empty where that is not known."""
     happy = (rows[STARS] >= SATISFIED).astype(float).where(rows[STARS].notna())
-    rows = rows.assign(**{HAPPY: happy, SEGMENT: ""})
+    rows = rows.assign(happy=happy, segment="")
     rows[ALL] = np.where(rows[PROMOTION] == "", WITHOUT, WITH)
     if segments is not None:
         where = segments.drop_duplicates("customer_id").set_index("customer_id")["segment"]

@@ -92,7 +92,7 @@ class Topics(Result):
     def grew(self) -> str:
         """The topic that grew most beyond chance in the last four weeks; empty where none did."""
         sure = self.trend[(self.trend["p_holm"] < 1 - self.level) & (self.trend["difference"] > 0)]
-        return "" if sure.empty else str(sure.loc[sure["difference"].idxmax(), "topic"])
+        return "" if sure.empty else str(sure.sort_values("difference")["topic"].iloc[-1])
 
     def facts(self) -> Mapping[str, Any]:
         """Return topics by their share, and the promotions where one stands out."""
@@ -272,23 +272,23 @@ def _by_week(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return each topic's share by week, and that of the last weeks less that of those before."""
     end = pd.Timestamp(as_of) if as_of is not None else rows["ts"].max()
-    back = ((end - rows["ts"]) // pd.Timedelta(weeks=1)).to_numpy()
-    rows, weekly, trend = rows.assign(back=back, stars=True), [], []
+    back = (end - rows["ts"]).to_numpy() // np.timedelta64(1, "W")
+    rows, every, trend = rows.assign(back=back, stars=True), [], []
     enough = rows.groupby("back")["customer_id"].nunique()
     weeks = [n for n in enough.index[enough >= FEWEST][::-1] if n < WEEKS]
     last, earlier = rows[back < RECENT], rows[(back >= RECENT) & (back < RECENT + BEFORE)]
     for topic in words:
         for n in weeks:
             told = _share(rows[back == n], topic, level)
-            weekly.append({"week": end - pd.Timedelta(weeks=n + 1), **told})
+            every.append({"week": end - pd.Timedelta(weeks=n + 1), **told})
         if apart := gap(last, earlier, _column(topic), level):
             trend.append({**_share(last, topic, level), **apart})
-    weekly = pd.DataFrame(weekly, columns=["topic", "week", "reviews", *ENDS])
+    weekly = pd.DataFrame(every, columns=["topic", "week", "reviews", *ENDS])
     return weekly, _with_holm(trend, ["topic", "reviews", *ENDS, *GAPS])
 
 
 def _quotes(rows: pd.DataFrame, words: Iterable[str]) -> pd.DataFrame:
-    """Return the newest texts on each topic, each of another customer, masked."""
+    """Return the newest short texts on each topic, each of another customer, masked."""
     ids = frozenset(
         value.lower()
         for name in ("customer_id", "order_id")
@@ -296,11 +296,14 @@ def _quotes(rows: pd.DataFrame, words: Iterable[str]) -> pd.DataFrame:
         if len(value) > 2
     )
     found = []
-    long = rows[rows["key"].str.count(" ") >= SHORTEST - 1]
-    long = long.sort_values(["ts", "key"], ascending=[False, True])
+    left = rows[rows["key"].str.count(" ") >= SHORTEST - 1]
+    left = left.assign(last=left["text"].str.len() > LONGEST)
     for topic in words:
-        mine = long[long[_column(topic)] > 0].drop_duplicates("key").drop_duplicates("customer_id")
-        for row in mine.head(QUOTES).to_dict("records"):
+        mine = left[left[_column(topic)] > 0]
+        mine = mine.sort_values(["last", "ts", "key"], ascending=[True, False, True])
+        mine = mine.drop_duplicates("key").drop_duplicates("customer_id").head(QUOTES)
+        left["last"] |= left["key"].isin(mine["key"])  # quoted twice where there are no others
+        for row in mine.to_dict("records"):
             quote = masked(row["text"], ids)
             quote = quote if len(quote) <= LONGEST else quote[: LONGEST - 1].rstrip() + "…"
             found.append((topic, quote, row.get("rating", np.nan), row[PROMOTION]))

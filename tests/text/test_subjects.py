@@ -111,7 +111,13 @@ def test_quotes_are_masked_short_of_different_customers_and_three_at_most():
     quotes = found["quote"].tolist()
     assert len(quotes) == 3 and quotes[0] == "parcel late, please call ***"
     assert quotes[1] == "my parcel, customer ***, order ***, *** never came"
-    assert len(quotes[2]) == 120 and quotes[2].endswith("…")
+    assert quotes[2] == "the parcel was late again"  # the long one of the same customer is not
+    (cut,) = topics(rows_of(texts[2:3]), NAMED).quotes["quote"]
+    assert len(cut) == 120 and cut.startswith("the parcel & its very") and cut.endswith("…")
+    on = [f"the parcel was too small, {word}" for word in ("sadly", "again", "alas")]
+    both = topics(rows_of([*on, "it is too small for me"]), NAMED).quotes
+    assert both["topic"].tolist() == ["delivery"] * 3 + ["size"] * 3
+    assert both["quote"][3] == "it is too small for me"  # before those quoted already
     table = topics(rows_of([*texts] * 4), NAMED).to_table("table_quotes").text
     assert "13812345678" not in table and "<script" not in table
 
