@@ -293,10 +293,7 @@ def policy_rows(
     early = all(f"soon.{kind}" in log for kind in kinds)
 
     def at_terms(part: str) -> np.ndarray:
-        moved = of_kinds(log, part, kinds)
-        moved *= factor
-        moved += left
-        return moved
+        return np.asarray(of_kinds(log, part, kinds) * factor + left)
 
     return PolicyRows(
         at_terms("score"),
