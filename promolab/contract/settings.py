@@ -174,6 +174,23 @@ def _day_written(place: str, value: Any) -> str:
     return str(value)
 
 
+def _check_address(address: str, allowed: str | None) -> None:
+    """Refuse an assistant's address that is not http(s), or leads to a machine nobody allowed."""
+    found = re.fullmatch(
+        r"(?ai)https?://(\[[\da-f:]+\]|[\w.-]+)(:\d{1,5})?(/[!-\[\]-~]*)?", address
+    )
+    if found is None:  # one with a password, too: pages and folders would tell it
+        shown = re.sub(r"//.*@", "//***@", address)
+        raise refuse("assistant", shown, 'as in "http://127.0.0.1:8080/v1/chat/completions"')
+    host = found[1].lower()
+    here = re.fullmatch(r"(?a)localhost|127(\.\d{1,3}){3}|\[::1\]", host)
+    if not here and host != (allowed or "").lower():
+        raise InputError(
+            f"assistant = {address!r} is not on this machine; give a loopback address, or allow "
+            f"sentences of the report to be sent there: assistant_allowed = {host!r}"
+        )
+
+
 @dataclass(frozen=True)
 class Settings:
     """A shop's own settings, one per key of ``shop.toml``.
@@ -207,6 +224,13 @@ class Settings:
         A remark on the data that belongs beside every figure made from them.
     keep_personal : tuple of str
         Columns (``customers.email``) that look personal and may be written to the run folder.
+    assistant : str, optional
+        Address of a language model (any endpoint of the form of chat completions) that phrases the
+        week's first sentences; on this machine, unless its host is allowed by name.
+    assistant_allowed : str, optional
+        Host of `assistant` where that is another machine.
+    assistant_model : str, optional
+        Which of its models, where it has several.
     mapping : mapping
         The sections `SECTIONS` as they stand in the file; a source reads them.
     operations : mapping
@@ -232,6 +256,9 @@ class Settings:
     evening_from: Annotated[int, partial(whole_number, least=0, most=23)] = 17
     note: Annotated[str, partial(text, empty=True)] = ""
     keep_personal: Texts = ()
+    assistant: TextOrNone = None
+    assistant_allowed: TextOrNone = None
+    assistant_model: TextOrNone = None
     mapping: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
     operations: Mapping[str, Any] = field(default_factory=dict, hash=False, repr=False)
 
@@ -239,6 +266,8 @@ class Settings:
         for key, check in checks_of(type(self)).items():
             if getattr(self, key) is not None:
                 object.__setattr__(self, key, check(key, getattr(self, key)))
+        if self.assistant is not None:
+            _check_address(self.assistant, self.assistant_allowed)
 
     def life(self) -> tuple[datetime | None, datetime | None]:
         """Return the shop's first instant and the first one after it, UTC-naive, where stated."""

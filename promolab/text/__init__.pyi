@@ -5,5 +5,6 @@ from .sentiment import Sentiment as Sentiment
 from .subjects import TopicReturns as TopicReturns
 from .subjects import Topics as Topics
 from .subjects import topics, topics_and_returns
+from .tokens import masked as masked
 
 __all__ = ["Feedback", "read_reviews", "topics", "topics_and_returns"]

@@ -15,6 +15,7 @@ from promolab.language import ENGLISH, close_up, language, own_name, speaking
 from promolab.loop import moved_since_release
 from promolab.metrics import lift, roc
 from promolab.report.pages import campaign_report as blocks
+from promolab.report.pages.assistant import phrased
 from promolab.report.pages.choice import Choice, MoneyHeadline
 from promolab.report.pages.launches import launching
 from promolab.results import Facts, words_of
@@ -176,7 +177,18 @@ class CampaignReport:
         return Choice(*told).block()
 
     def lead(self) -> str:
-        """Return the first sentences: the answer."""
+        """Return the first sentences: the answer, in a machine's words where it may phrase it."""
+        return self._phrased or self._answer()
+
+    @cached_property
+    def _phrased(self) -> str:
+        topics = (self.run.spoken.get("learning") or {}).get("topics") or {}
+        others = [_words(label=t.label, figure=t.text).say("tile") for t in self.headlines]
+        others.append(str(topics.get("summary") or ""))
+        text = phrased(self.run, self.shop.settings, self._answer(), others)
+        return text and _words(text=text).say("phrased")
+
+    def _answer(self) -> str:
         if self.promotions is None:
             return self.sales.summary()
         launching = list_of(self.promotions, "launching")[0]

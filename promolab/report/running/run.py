@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import subprocess
 import sys
 import time
@@ -257,6 +258,9 @@ def _make(
         manifest |= {"plan": plan_record(run), "run_key": run_key(run)}
         write_json(staged / "manifest.json", manifest | {"status": "good"})
         write_cards(run)
+        asked = staged / "assistant.json"
+        if asked.exists() and (why := json.loads(asked.read_text(encoding="utf-8"))["reason"]):
+            say(f"what the language model wrote was not used: {why}")
         reports.publish(staged, call.week)
 
 
