@@ -205,7 +205,7 @@ def week_worth(
         extrapolated=moved["extrapolated"],
     )
     each, place = np.unique(columns, return_inverse=True)
-    ends = np.quantile(of_kinds(log, "effect", each), [RARE, 1 - RARE], axis=0)[:, place]
+    ends = np.quantile(of_kinds(log, "effect", each.tolist()), [RARE, 1 - RARE], axis=0)[:, place]
     near = 1e-9 * np.abs(ends).max()
     support = (effect >= ends[0] - near) & (effect <= ends[1] + near)
     return Worth(now, values, log, np.asarray(support), spread, described)
