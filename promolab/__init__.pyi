@@ -14,7 +14,7 @@ from .report import run_report
 from .segmentation import Segmenter
 from .serve import LiveFeatures
 from .sources import load_experiment, load_labelled, load_shop
-from .text import Feedback
+from .text import Feedback, Replies
 
 __all__ = [
     "Feedback",
@@ -23,6 +23,7 @@ __all__ = [
     "PromolabError",
     "PromotionBandit",
     "Recommender",
+    "Replies",
     "ResponseModel",
     "Segmenter",
     "Shop",

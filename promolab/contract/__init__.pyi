@@ -6,17 +6,20 @@ from .data_age import freshness as freshness
 from .experiment import CERTAIN as CERTAIN
 from .experiment import Experiment
 from .operations import NONE as NONE
+from .operations import REPLY_PLACES as REPLY_PLACES
 from .operations import Attribution as Attribution
 from .operations import ContactLimit as ContactLimit
 from .operations import ContactRules as ContactRules
 from .operations import Economics as Economics
 from .operations import Notify as Notify
 from .operations import Operations as Operations
+from .operations import ReplyTemplate as ReplyTemplate
 from .operations import SendColumns as SendColumns
 from .operations import StatedExperiment as StatedExperiment
 from .operations import StatedRate as StatedRate
 from .operations import budget_of as budget_of
 from .operations import read_operations as read_operations
+from .operations import reply_template as reply_template
 from .personal import FEWEST_SHARING as FEWEST_SHARING
 from .personal import Attributes as Attributes
 from .personal import PersonalColumns as PersonalColumns

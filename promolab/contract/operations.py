@@ -1,12 +1,13 @@
 """What a shop says about its weekly work: whom to contact, what it costs, how results are read.
 
 The sections ``[contact]``, ``[send]``, ``[offers]``, ``[economics]``, ``[attribution]``,
-``[release]``, ``[notify]``, ``[privacy]``, ``[fairness]`` and ``[[experiments]]`` of its
-``shop.toml``, checked.
+``[release]``, ``[notify]``, ``[privacy]``, ``[fairness]``, ``[replies]`` and ``[[experiments]]`` of
+its ``shop.toml``, checked.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -36,6 +37,7 @@ from promolab.contract.settings import (
 )
 from promolab.contract.tables import TABLES
 from promolab.errors import InputError, nearest
+from promolab.language import LANGUAGES
 
 SEND_FIELDS = (
     *("customer_id", "promotion_id", "channel", "starts_at", "ends_at", "decision_id", "offers"),
@@ -285,6 +287,84 @@ class GroupColumns:
     bands: Annotated[Mapping[str, Any], by_name(each(real_number))] = field(default_factory=dict)
 
 
+REPLY_PLACES = ("offer", "discount_rate", "threshold", "reduction", "ends_at")
+"""What the text of a reply may name of a promotion, as ``{offer}``."""
+
+
+def _in_languages(place: str, value: Any) -> dict[str, str]:
+    """Return a text by language; by an empty name where it is of none."""
+    if isinstance(value, str):
+        return {"": text(place, value)}
+    return by_name(text, LANGUAGES)(place, value)  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class ReplyTemplate:
+    """One table of ``[replies.intents]``: what is answered to questions of one kind.
+
+    Parameters
+    ----------
+    text : mapping of str to str
+        Language → the reply; by an empty name the only one. It names no promotion.
+    examples : tuple of str
+        Questions that it answers.
+    offer : mapping of str to str
+        Likewise, where a promotion may be named: ``{offer}`` stands for what it is called, and the
+        other `REPLY_PLACES` for its terms.
+    """
+
+    text: Annotated[Mapping[str, str], _in_languages]
+    examples: Texts
+    offer: Annotated[Mapping[str, str], _in_languages] = field(default_factory=dict)
+
+
+_TEMPLATE = 'text = "It is on its way.", examples = ["Where is my parcel?", "Not here yet"]'
+
+
+def reply_template(place: str, said: Any) -> ReplyTemplate:
+    """Return a template of replies, as TOML has it or as it was read before.
+
+    Raises
+    ------
+    InputError
+        A key is unknown or lacks, or a text names a promotion where it may not.
+
+    Examples
+    --------
+    >>> reply_template("late", {"text": "Sorry!", "examples": ["Where is it?"]}).text
+    {'': 'Sorry!'}
+    """
+    if isinstance(said, ReplyTemplate):
+        return said
+    read = section_of(ReplyTemplate, place, said, example=_TEMPLATE)
+    for name, known in (("text", ()), ("offer", REPLY_PLACES)):
+        for told in getattr(read, name).values():
+            found = re.findall(r"\{(.*?)\}", told)
+            if unknown := [each for each in found if each not in known]:
+                hint = nearest(unknown[0], known) if known else "that belongs into offer"
+                raise InputError(f"{place} {name} names {{{unknown[0]}}}; {hint}")
+            if known and "offer" not in found:
+                raise InputError(f"{place} offer does not name {{offer}}, the promotion; write it")
+    return read
+
+
+@dataclass(frozen=True)
+class ReplyTerms:
+    """The section ``[replies]``: what questions are answered with.
+
+    Parameters
+    ----------
+    precision : float
+        Share of the answered questions whose first template should be the right one.
+    intents : mapping of str to ReplyTemplate
+    """
+
+    precision: Annotated[float, partial(share, zero=False, one=False)] = 0.9
+    intents: Annotated[Mapping[str, ReplyTemplate], by_name(reply_template)] = field(
+        default_factory=dict, hash=False
+    )
+
+
 SUM_SLACK = 1e-9
 _amount = partial(real_number, least=0)
 
@@ -486,6 +566,7 @@ class Operations:
     privacy: PrivacyTerms | None = None
     least: int = PrivacyTerms.least
     fairness: GroupColumns = field(default_factory=GroupColumns)
+    replies: ReplyTerms = field(default_factory=ReplyTerms)
 
 
 def read_operations(settings: Settings) -> Operations:
@@ -543,6 +624,7 @@ _SECTIONS: Mapping[str, type[Any]] = {
     "notify": Notify,
     "release": ReleaseTerms,
     "fairness": GroupColumns,
+    "replies": ReplyTerms,
 }
 
 

@@ -162,6 +162,7 @@ OPERATIONS = (
     "privacy",
     "experiments",
     "fairness",
+    "replies",
 )
 """Sections on the weekly work; `promolab.contract.operations` reads them."""
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 CustomerId = str | int
-MOST_CUSTOMERS, MOST_EVENTS = 1_000, 10_000
+MOST_CUSTOMERS, MOST_EVENTS, MOST_LETTERS = 1_000, 10_000, 4_000
 Customers = Annotated[list[CustomerId], Field(min_length=1, max_length=MOST_CUSTOMERS)]
 Promotions = Annotated[list[str | int], Field(max_length=MOST_CUSTOMERS)]
 Holdout = Literal["none", "standing", "promotion"]
@@ -172,6 +172,50 @@ class Taken(BaseModel):
     conflicting: int
     late: int
     unknown_customers: int
+
+
+class Question(BaseModel):
+    """What a customer asks.
+
+    - question: the question, in the customer's words; it is kept nowhere.
+    - customer_id: who asks; without it no promotion is named.
+    - promotion_id: the promotion that may be named; by default what the customer gets this week.
+    - k: how many templates at most.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+    question: str = Field(max_length=MOST_LETTERS)
+    customer_id: CustomerId | None = None
+    promotion_id: str | int | None = None
+    k: int = Field(3, ge=1, le=10)
+
+
+class Reply(BaseModel):
+    """A template of the shop's that may answer.
+
+    - intent: what it is for, as the shop calls it.
+    - text: the template's text; where a promotion is named, its name and terms are filled in.
+    - score: how sure it is, 0–1.
+    - promotion_id: the promotion that the text names; null where it names none, as for whoever may
+      not be offered it now, and for whoever chance holds out.
+    """
+
+    intent: str
+    text: str
+    score: float
+    promotion_id: str | None
+
+
+class Found(BaseModel):
+    """Templates for a question, the best first.
+
+    - replies: none where it is not sure enough.
+    - why: why there are none: no words (empty), a script without examples (script), or none is sure
+      enough to fit (unsure).
+    """
+
+    replies: list[Reply]
+    why: Literal["empty", "script", "unsure"] | None
 
 
 class Health(BaseModel):

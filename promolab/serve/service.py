@@ -315,6 +315,49 @@ class Service:
             "customers": answers,
         }
 
+    def reply(
+        self, question: str, customer: Any, promotion: str | int | None, k: int
+    ) -> dict[str, Any]:
+        """Answer a question with the shop's own templates; nothing is written.
+
+        Parameters
+        ----------
+        question : str
+        customer : id or None
+            Who asks; without it no promotion is named.
+        promotion : id, optional
+            The one that may be named; by default the one that the customer gets this week.
+        k : int
+            Templates at most.
+
+        Raises
+        ------
+        InputError
+            The shop states no templates, or what `score` raises.
+        """
+        if self.week.replies is None:
+            raise InputError(
+                "the shop states no replies; write [replies] into its shop.toml, and make and "
+                "release a report with it"
+            )
+        offer = "" if customer is None else self._may_name(customer, promotion)
+        found = self.week.replies.suggest(question, k, offer=self.week.terms.get(offer))
+        rows = zip(found.intents, found.texts, found.scores, found.offered, strict=True)
+        replies = [
+            {"intent": i, "text": t, "score": s, "promotion_id": offer if named else None}
+            for i, t, s, named in rows
+        ]
+        return {"replies": replies, "why": found.why or None}
+
+    def _may_name(self, customer: Any, promotion: str | int | None) -> str:
+        """Return a promotion that a customer may be told of; empty where there is none."""
+        self.catch_up()
+        own = self.live.reader.id_of("customer_id", customer)
+        asked = self.chooser.own(own) if promotion is None else (promotion,)
+        pairs = self.score([own], asked, False)["customers"][0]["promotions"]
+        free = [p["promotion_id"] for p in pairs if p["eligible"] and p["holdout"] == NONE]
+        return next((p for p in free if p in self.week.terms), "")
+
     def _answer(
         self, customer: Any, asked: Sequence[str], decision: Decision | None
     ) -> dict[str, Any]:

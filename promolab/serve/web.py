@@ -1,4 +1,4 @@
-"""The service over HTTP: /score, /events, /health, /metrics, and /openapi.json on them."""
+"""The service over HTTP: /score, /events, /reply, /health, /metrics, and /openapi.json on them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from promolab import __version__
 from promolab.errors import InputError
-from promolab.serve.messages import Answers, Asked, Events, Health, Problem, Taken
+from promolab.serve.messages import Answers, Asked, Events, Found, Health, Problem, Question, Taken
 from promolab.serve.service import Service, UnknownPromotion
 from promolab.serve.stores import RETRY, Turns, Unavailable
 from promolab.trust import FederatedShop
@@ -143,7 +143,7 @@ def _too_large(most: int) -> str:
     return f"a body may have {most:,} bytes; send less at a time"
 
 
-PATHS = ("/score", "/events", "/health", "/alive", "/metrics", "/openapi.json")
+PATHS = ("/score", "/events", "/reply", "/health", "/alive", "/metrics", "/openapi.json")
 MOST_BYTES = 4 << 20
 ABOUT = (
     "Chances, effects, rights and choices of a released week, kept fresh by events. Errors are "
@@ -195,7 +195,7 @@ def _responses(*codes: int) -> dict[int | str, dict[str, Any]]:
 
 
 def _add_answers(api: FastAPI, service: Service, turns: Turns) -> None:
-    """Add /score and /events."""
+    """Add /score, /events and /reply."""
 
     @api.post("/score", response_model=Answers, responses=_responses(404))
     async def score(
@@ -217,6 +217,13 @@ def _add_answers(api: FastAPI, service: Service, turns: Turns) -> None:
         """Take in what happened; it is in every answer from then on."""
         rows = [event.model_dump(exclude_none=True) for event in happened.events]
         return await turns.take(service.receive, rows)
+
+    @api.post("/reply", response_model=Found, responses=_responses(404))
+    async def reply(asked: Question) -> Any:
+        """Tell which of the shop's templates answer a question, or that none is sure to."""
+        return await turns.take(
+            service.reply, asked.question, asked.customer_id, asked.promotion_id, asked.k
+        )
 
 
 def _add_pages(api: FastAPI, service: Service, metrics: Metrics, turns: Turns) -> None:

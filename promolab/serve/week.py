@@ -12,7 +12,7 @@ import pandas as pd
 
 from promolab.campaign.past import clusters
 from promolab.campaign.plan import quarantined_customers, same_channel
-from promolab.contract import ContactRules, Shop, read_operations
+from promolab.contract import REPLY_PLACES, ContactRules, Shop, read_operations
 from promolab.errors import InputError
 from promolab.folder import ReportsFolder, RunFolder, sha256_of, state_of
 from promolab.loop import released_contacts, released_plans
@@ -30,6 +30,7 @@ from promolab.serve.plans import (
 )
 from promolab.serve.rights import LiveRights
 from promolab.sources import load_shop
+from promolab.text import Replies
 from promolab.weeks import Week
 
 
@@ -64,6 +65,10 @@ class ReleasedWeek:
         What of the stated budget the plan leaves; infinite where none is stated.
     channels : frozenset of str
         Those that the shop knows, as compared.
+    replies : Replies or None
+        What questions are answered with; None where the shop states no templates.
+    terms : dict
+        Promotion (as text) → what a reply may say of it, by place; of those that have a name.
     """
 
     run: RunFolder
@@ -81,6 +86,8 @@ class ReleasedWeek:
     identification: str = ""
     left: float = np.inf
     channels: frozenset[str] = frozenset()
+    replies: Replies | None = field(default=None, repr=False)
+    terms: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False)
 
     @property
     def week(self) -> Week:
@@ -123,7 +130,8 @@ def open_week(week: str, out: str | Path = "reports") -> ReleasedWeek:
     chances = None
     if there := file.is_file():
         chances = LiveChances(ArrayModel(ResponseModel.load(file)), shop, live)
-    told, rules = run.metrics["plan"], read_operations(shop.settings).contact
+    told, operations = run.metrics["plan"], read_operations(shop.settings)
+    rules, stated = operations.contact, operations.replies
     decisions, planned = run.read_table("decisions"), run.read_table("planned")
     plans = Plans(decisions, run.read_table("decision_propensities"))
     actions = actions_of(run, shop, planned, plans)
@@ -150,7 +158,20 @@ def open_week(week: str, out: str | Path = "reports") -> ReleasedWeek:
         identification if known else "",
         left_of(run, shop),
         _channels(shop, rules),
+        Replies(stated.intents, precision=stated.precision) if stated.intents else None,
+        _terms(shop) if stated.intents and shop.has("promotions") else {},
     )  # fmt: skip
+
+
+def _terms(shop: Shop) -> dict[str, dict[str, Any]]:
+    """Return what a reply may say of each promotion that has a name."""
+    rows = shop.promotions.execute()
+    last = rows["ends_at"].dt.tz_localize("UTC").dt.tz_convert(shop.zone) - pd.Timedelta("1us")
+    rows["ends_at"] = last.dt.strftime("%Y-%m-%d")
+    rows["offer"] = names = rows["promotion_id"].astype(str).map(shop.titles)
+    rows = rows.set_index(rows["promotion_id"].astype(str)).reindex(columns=[*REPLY_PLACES])
+    named = rows[names.notna().to_numpy()]
+    return {promotion: row.dropna().to_dict() for promotion, row in named.iterrows()}
 
 
 def _channels(shop: Shop, rules: ContactRules) -> frozenset[str]:

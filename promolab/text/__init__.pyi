@@ -1,3 +1,6 @@
+from .questions import Replies
+from .questions import ReplyQuality as ReplyQuality
+from .questions import Suggestion as Suggestion
 from .ratings import Satisfaction as Satisfaction
 from .ratings import read_reviews
 from .sentiment import Feedback
@@ -7,4 +10,4 @@ from .subjects import Topics as Topics
 from .subjects import topics, topics_and_returns
 from .tokens import masked as masked
 
-__all__ = ["Feedback", "read_reviews", "topics", "topics_and_returns"]
+__all__ = ["Feedback", "Replies", "read_reviews", "topics", "topics_and_returns"]

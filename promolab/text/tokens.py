@@ -11,9 +11,9 @@ import pandas as pd
 
 MASK = "***"
 """Stands where a text named somebody or something by number, address or link."""
-_SIGN = "\u3400-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af"
+SIGN = "\u3400-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af"
 """Chinese, Japanese and Korean: each sign is a word."""
-_TOKEN = re.compile(rf"[{_SIGN}]|[^\W\d_{_SIGN}]+(?:'[^\W\d_{_SIGN}]+)?")
+_TOKEN = re.compile(rf"[{SIGN}]|[^\W\d_{SIGN}]+(?:'[^\W\d_{SIGN}]+)?")
 _MARKUP = re.compile(r"(?is)<(script|style)\b.*?</\1\s*>|<!--.*?-->|</?[a-z][^>]*>")
 _HIDDEN = re.compile(
     r"(?i)\b(?:https?://|www\.)[\w./?=&%#:+~-]+"
@@ -90,4 +90,4 @@ def script_of(key: str) -> str:
 
 
 def _is_sign(word: str) -> bool:
-    return re.match(rf"[{_SIGN}]", word) is not None
+    return re.match(rf"[{SIGN}]", word) is not None

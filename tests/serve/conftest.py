@@ -35,13 +35,29 @@ REFUSED, UNLISTED = range(0, 12), range(12, 18)
 """Customers without the right to be contacted."""
 NOW = pd.Timestamp(FIRST.start("America/New_York")) + pd.Timedelta(hours=3)
 """When tests ask, unless they say otherwise: the week's promotion has begun."""
+REPLIES = """
+[replies.intents.late]
+text = { en = "It is on its way.", zh = "正在路上。" }
+offer = { en = "It is on its way. {offer} is yours until {ends_at}." }
+examples = ["parcel late", "parcel lost", "package late", "package lost", "包裹没到", "包裹丢了"]
+
+[replies.intents.size]
+text = "See the chart."
+examples = ["size large", "size small", "fit large", "fit small", "尺码太大", "尺码太小"]
+
+[replies.intents.refund]
+text = "Send it back."
+offer = "Send it back. {offer} takes {discount_rate} off."
+examples = ["return shoes", "return hat", "refund shoes", "refund hat", "退货鞋子", "退款帽子"]
+"""
 COLUMNS = ["orders", "recency_days", "amount_28d", "kind_contacts", "promotion_lines_28d"]
 release_week = partial(week_lifecycle.release_week, pages=PAGES)
 
 
 @pytest.fixture(scope="session")
 def released_once(tmp_path_factory):
-    made = MadeShop(tmp_path_factory.mktemp("made"), customers=150)
+    made = MadeShop(tmp_path_factory.mktemp("made"), customers=150, more=REPLIES)
+    made.frames["promotions"]["name"] = "Spring voucher"
     rights = made.frames["contact_rights"]
     rights = rights[~rights["customer_id"].isin(UNLISTED)]
     allowed = ~rights["customer_id"].isin(REFUSED)
