@@ -29,12 +29,12 @@ from promolab.wording import count
 def known_by(shop: Shop, as_of: datetime) -> Shop:
     """Return the shop as it stood just before a moment.
 
-    Rows of events, exposures, responses, decisions and reviews (by ``ts``), and of contact rights
-    (by ``since``), that are dated at or after the moment are left out; so are the chances of
-    decisions made later. A customer is left out who joined later, or, where the customers were
-    derived from other tables, was first seen later; one with an event before the moment was known
-    by then, whatever ``since`` says. Tables without dates, and plans (promotions, calendar), stay
-    as they are, and so do rows whose date is missing.
+    Rows of events, exposures, responses, decisions, reviews and questions (by ``ts``), and of
+    contact rights (by ``since``), that are dated at or after the moment are left out; so are the
+    chances of decisions made later. A customer is left out who joined later, or, where the
+    customers were derived from other tables, was first seen later; one with an event before the
+    moment was known by then, whatever ``since`` says. Tables without dates, and plans (promotions,
+    calendar), stay as they are, and so do rows whose date is missing.
 
     Parameters
     ----------

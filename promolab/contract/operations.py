@@ -15,7 +15,17 @@ from functools import partial
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from promolab.checks import choice, flag, is_number, level_of, real_number, share, span, text
+from promolab.checks import (
+    choice,
+    flag,
+    is_number,
+    level_of,
+    real_number,
+    refuse,
+    share,
+    span,
+    text,
+)
 from promolab.contract.settings import (
     OPERATIONS,
     KeyCheck,
@@ -295,6 +305,8 @@ def _in_languages(place: str, value: Any) -> dict[str, str]:
     """Return a text by language; by an empty name where it is of none."""
     if isinstance(value, str):
         return {"": text(place, value)}
+    if not isinstance(value, Mapping) or not value:
+        raise refuse(place, value, 'a text, or one by language: { en = "…", zh = "…" }')
     return by_name(text, LANGUAGES)(place, value)  # type: ignore[no-any-return]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.checks import seed_of, share, whole_number
-from promolab.contract import ReplyTemplate, reply_template
+from promolab.contract import ReplyTemplate, reply_template, toml_table
 from promolab.errors import InputError
 from promolab.results import Estimate, Result
 from promolab.stats import wilson
@@ -162,10 +162,10 @@ class Replies:
         self, templates: Mapping[str, Any], *, precision: float = 0.9, seed: int = 0
     ) -> None:
         self.precision = share("precision", precision, zero=False, one=False)
-        if not isinstance(templates, Mapping) or len(templates) < FEWEST_INTENTS:
+        if len(toml_table("templates", templates, None)) < FEWEST_INTENTS:
             raise InputError(
-                f"templates has {len(templates)} intents; expected {FEWEST_INTENTS} or more, each "
-                "with a text and examples, so that one can be left out to see what comes of others"
+                f"templates has too few intents ({len(templates)}); expected {FEWEST_INTENTS} or "
+                "more, so that one can be left out to see whether its questions are answered"
             )
         read = {str(intent): reply_template(str(intent), t) for intent, t in templates.items()}
         self.templates: dict[str, ReplyTemplate] = dict(sorted(read.items()))
@@ -253,7 +253,7 @@ def _examples(templates: Mapping[str, ReplyTemplate]) -> pd.DataFrame:
     for intent in templates:
         if counts.get(intent, 0) < FEWEST_EXAMPLES:
             raise InputError(
-                f"intent {intent!r} has {counts.get(intent, 0)} example in words of its own; "
+                f"intent {intent!r} has too few different examples ({counts.get(intent, 0)}); "
                 f"expected {FEWEST_EXAMPLES} or more, so that one can be held out"
             )
     return rows

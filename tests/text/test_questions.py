@@ -3,6 +3,7 @@
 import os
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,8 +31,8 @@ BACK = asked("return refund exchange", "shoes hat bag")
 退 = ["退货鞋子", "退款鞋子", "退货帽子", "退款帽子", "退货包包", "退款包包"]
 
 
-def templates(**more) -> dict:
-    found = {
+def templates(**more: Any) -> dict[str, Any]:
+    found: dict[str, dict[str, Any]] = {
         "late": {"text": {"en": "Soon.", "zh": "快了。"}, "examples": LATE},
         "size": {"text": "A chart.", "examples": SIZE},
         "back": {"text": "Post it.", "examples": BACK},
@@ -162,10 +163,12 @@ def test_what_makes_no_templates_is_refused():
         refused(message, Replies, templates(**more))
 
     refused(
-        "templates has 2 intents; expected 3 or more", Replies, dict([*templates().items()][:2])
+        r"templates has too few intents \(2\); expected 3",
+        Replies,
+        dict([*templates().items()][:2]),
     )
     wrong(
-        "intent 'size' has 1 example .* expected 2 or more", size={"examples": ["Size?", "size!"]}
+        r"intent 'size' has too few different examples \(1\)", size={"examples": ["Size?", "size!"]}
     )
     wrong("'late' and 'size' have one text; make them one", size={"text": " soon. "})
     wrong(
@@ -174,7 +177,10 @@ def test_what_makes_no_templates_is_refused():
     )
     wrong("size: example '😀' has no words", size={"examples": ["😀", "large"]})
     wrong("examples = 'large', must be a list", size={"examples": "large"})
-    wrong("size lacks examples|lacks text", size={"text": None})
+    wrong("size text = {}; expected a text, or one by language", size={"text": {}})
+    refused("templates is .*, must be a table", Replies, ["late"])
+    lacks = templates() | {"size": {"text": "A chart."}}
+    refused("size: .* lacks examples; write text", Replies, lacks)
     wrong("size has an unknown key 'txt'; did you mean 'text'", size={"txt": "a"})
     wrong("unknown key 'de'", size={"text": {"de": "a"}})
     wrong(r"size text names \{offer\}; that belongs into offer", size={"text": "{offer}!"})
