@@ -1,14 +1,17 @@
 """The site is whole, and its pages are true: code runs, commands exist, figures are real."""
 
 import importlib
+import os
 import re
 import runpy
 import shlex
 import subprocess
 import sys
 import tomllib
+import warnings
 from collections import Counter
 from datetime import datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +228,29 @@ def test_a_result_is_made_as_the_page_says(tmp_path, monkeypatch):
 def test_a_page_comes_to_what_it_came_to(page, smaller, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     agrees(Path(page).stem, facts_of_names(run_python(DOCS / page, **smaller)))
+
+
+@when_changed
+@pytest.mark.parametrize("name", ["finance.md", "films.md"])
+def test_a_tutorial_on_public_data_prints_what_it_says(name, tmp_path, monkeypatch, capsys):
+    data, page = Path(os.environ.get("PROMOLAB_DATA", "")), DOCS / "tutorial" / name
+    if name == "finance.md" and not (data / "bank_marketing.csv.gz").exists():
+        pytest.skip("PROMOLAB_DATA names no folder with bank_marketing.csv.gz")
+    (tmp_path / "data").symlink_to(data.resolve())
+    monkeypatch.chdir(tmp_path)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always", UserWarning)
+        run_python(page)
+    told = capsys.readouterr().out.splitlines()
+    told += [str(each.message) for each in warned if each.category is UserWarning]
+    said = one_line(page.read_text("utf-8"))
+    assert [line for line in told if one_line(line) not in said] == []
+    prose = re.sub(r"(?ms)^```python.*?^```$", "", page.read_text("utf-8"))
+    if not find_spec("recbole"):  # MovieLens is in it
+        prose = prose.partition("## The same with real films")[0]
+    figures = re.findall(r"\d\.\d{2,}|(?<=[( ])\d{3,4}(?= and| against|\))", prose)
+    printed = " ".join(told)
+    assert len(figures) > 20 and [figure for figure in figures if figure not in printed] == []
 
 
 @when_changed

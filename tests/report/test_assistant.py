@@ -3,7 +3,6 @@
 import json
 import threading
 import time
-from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
@@ -34,19 +33,14 @@ CHINESE = ["就 Coupons 18 触达 925 位客户。预计 220 [150, 300] 次核�
 SAID = "本周请就 Coupons 18 触达 925 位客户，预计有 220 [150, 300] 次核销，成本 800 USD。"
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
+def test_the_same_figures_in_other_words_are_used():
+    for answer in (
         GOOD,
         LEAD,
         "Plan to contact 925 customers about Coupons 18; we expect 220 [150, 300] redemptions and "
         "a discount cost of 800 USD [300, 1,500]. The chance of a loss is 12 %.",
-        "Coupons 18 should go to 925 customers. About 220 [150, 300] redemptions are likely, and "
-        "they should cost around 800 USD [300, 1,500].",
-    ],
-)
-def test_the_same_figures_in_other_words_are_used(answer):
-    assert why_refused(answer, SENT) == ""
+    ):
+        assert why_refused(answer, SENT) == ""
 
 
 def test_chinese_sentences_are_read_sign_by_sign():
@@ -123,8 +117,10 @@ def test_figures_keep_their_noun_and_none_is_left_out():
 
 
 class _Stub(BaseHTTPRequestHandler):
+    told: SimpleNamespace
+
     def do_POST(self):
-        told = self.server.told
+        told = self.told
         told.asked.append(self.rfile.read(int(self.headers["Content-Length"])))
         status, body = told.answer
         if callable(body):
@@ -138,16 +134,6 @@ class _Stub(BaseHTTPRequestHandler):
         pass
 
 
-@contextmanager
-def _serving(told):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Stub)
-    server.daemon_threads, server.told = True, told
-    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/v1/chat/completions"
-    server.shutdown()
-    server.server_close()
-
-
 def chat(text):
     return 200, json.dumps({"choices": [{"message": {"content": text}}]}).encode()
 
@@ -156,8 +142,13 @@ def chat(text):
 def stub():
     """A server that answers what it is told to, and keeps what it was asked."""
     told = SimpleNamespace(asked=[], answer=chat(GOOD), elsewhere="http://127.0.0.1:1/")
-    with _serving(told) as told.address:
-        yield told
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("_Told", (_Stub,), {"told": told}))
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    told.address = f"http://127.0.0.1:{server.server_port}/v1/chat/completions"
+    yield told
+    server.shutdown()
+    server.server_close()
 
 
 @pytest.fixture
@@ -170,11 +161,8 @@ def said(run, stub, **more):
     return phrased(run, Settings(assistant=stub.address, **more), LEAD, SENT[1:])
 
 
-def test_without_an_address_nothing_is_sent_or_written(run, stub):
-    assert phrased(run, Settings(), LEAD) == "" and not (run.path / FILE).exists()
-
-
 def test_what_is_sent_is_the_sentences_and_what_came_is_kept(run, stub):
+    assert phrased(run, Settings(), LEAD) == "" and not (run.path / FILE).exists()
     assert said(run, stub, assistant_model="small") == GOOD
     asked = json.loads(stub.asked[0])
     assert asked["model"] == "small" and [m["role"] for m in asked["messages"]] == [
