@@ -113,6 +113,8 @@ def test_figures_keep_their_noun_and_none_is_left_out():
         GOOD.replace("18", "***"): "the sign '*'",
     }.items():
         assert why in why_refused(text, SENT)
+    for bent in ("over 925 customers", "more than 925 customers", "up to 925 customers"):
+        assert why_refused(f"{GOOD} We reach {bent}.", SENT) != ""
     assert "denies" in why_refused("Contact somebody.", ["Contact nobody."])
 
 

@@ -197,8 +197,9 @@ def why_refused(answer: str, sent: Sequence[str]) -> str:
     for (left, _), (token, figure), (right, _) in zip(free, said, free[2:], strict=False):
         bound = (left, token) in beside or (token, right) in beside
         if figure or _is_number(token):
+            bent = left in _words("bound") and (left, token) not in beside
             united = figure and re.search(r"%|[A-Z]{3}", token)
-            if token not in known or not (bound or united):
+            if token not in known or bent or not (bound or united):
                 return f"{token!r} was not sent" + " beside these words" * (token in known)
         elif token not in known and token in _words("claim"):
             return f"it claims {token!r}, which was not sent"
