@@ -31,7 +31,7 @@ def test_every_library_that_is_imported_is_a_declared_dependency():
     assert environment["dependencies"] == ["python>=3.11", "pip", {"pip": ["-e .[all]"]}]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     lines = project["dependencies"]
-    for extra in "lab excel postgres spark search tensorboard uplift serve".split():
+    for extra in "lab excel postgres spark search media tensorboard uplift serve".split():
         lines += project["optional-dependencies"][extra]
     declared = {Requirement(line).name.replace("-", "_").lower() for line in lines}
     # Other names of what is declared, and what those bring by design.

@@ -16,6 +16,7 @@ from .lines import favourite_categories
 from .lines import goods as goods
 from .lines import order_lines as order_lines
 from .lines import orders_before as orders_before
+from .media import encode_media
 from .pairs import build_candidates as build_candidates
 from .pairs import build_pairs
 from .pairs import promotion_terms as promotion_terms
@@ -27,5 +28,6 @@ __all__ = [
     "build_features",
     "build_pairs",
     "decisions_experiment",
+    "encode_media",
     "favourite_categories",
 ]
