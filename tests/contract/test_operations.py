@@ -43,6 +43,14 @@ deadline = "Monday 12:00"
 [privacy]
 least = 25
 
+[replies]
+precision = 0.8
+
+[replies.intents."too late"]
+text = { en = "Soon.", zh = "快了。" }
+offer = "{offer}, {discount_rate} off"
+examples = ["Where is it?"]
+
 [notify]
 on_success = ["tell", "the team", ""]
 """
@@ -73,6 +81,9 @@ def test_all_sections_are_understood(tmp_path):
     assert found.attribution.return_days == 20
     assert found.least == 25 and read_operations(Settings()).least == 10 and not found.privacy
     assert (found.release.owner, found.release.deadline) == ("Ana", "Monday 12:00")
+    late = found.replies.intents["too late"]
+    assert (found.replies.precision, late.examples) == (0.8, ("Where is it?",))
+    assert late.text["zh"] == "快了。" and late.offer == {"": "{offer}, {discount_rate} off"}
     assert found.notify.on_success == ("tell", "the team", "") and found.notify.on_failure == ()
 
 
@@ -107,6 +118,9 @@ def test_what_is_wrong_is_said(tmp_path):
     for text, message in [
         ("[contct]\n", r"unknown key 'contct'; did you mean 'contact'"),
         ("[privacy]\nleast = 0\n", r"\[privacy\] least = 0; expected a whole number from 1 on"),
+        ("[replies]\nprecision = 90", "precision = 90; expected a share between 0 and 1"),
+        ("[replies.intents.late]\ntext = 'Soon.'", "intents.late: .* lacks examples; write text"),
+        ("[replies.late]\ntext = 'Soon.'", "unknown key 'late'; known: .*intents"),
         ("[[contact]]\nlimits = []", r"\[contact\] is .*, must be a table of key = value"),
         ("[contact]\nlimits = 3", r"\[contact\] limits = 3, must be a list"),
         ("[contact]\nlimits = [{contacts = 2}]", r"lacks days; write \{ channel"),

@@ -10,10 +10,12 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from promolab.cleaning import known_by
 from promolab.contract import ReplyTemplate
 from promolab.text import Replies, ReplyQuality
 from promolab.text.questions import _threshold
 from promolab.text.tokens import keys_of
+from tests.made_up import shop_of
 from tests.refused import refused
 
 FILE = Path(os.environ.get("PROMOLAB_DATA", "")) / "questions_banking_en.csv.gz"
@@ -156,6 +158,19 @@ def test_a_promotion_is_named_where_one_is_given_and_has_all_that_is_named(repli
     assert told.offered == (True, False, False)
     lacks = {"offer": "Spring", "ends_at": "today"}
     assert replies.suggest("parcel lost", 1, offer=lacks).texts == ("Soon.",)
+
+
+def test_questions_that_a_shop_keeps_are_read_up_to_a_moment(replies):
+    when = pd.to_datetime(["2024-03-01", "2024-03-08", "2024-03-09"])
+    events = pd.DataFrame({"customer_id": ["a"], "ts": when[:1], "kind": "view"})
+    said = ["parcel lost", "do you sell vouchers", "parcel late"]
+    questions = pd.DataFrame({"customer_id": "a", "ts": when, "text": said, "answered_by": "Ana"})
+    known = known_by(
+        shop_of({"events": events, "questions": questions}), pd.Timestamp("2024-03-09")
+    )
+    assert known.later["questions"] == 1
+    found = known.questions.order_by("ts").execute()["text"].map(replies.suggest)
+    assert found.map(bool).tolist() == [True, False]
 
 
 def test_what_makes_no_templates_is_refused():
