@@ -15,17 +15,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-from promolab.checks import (
-    choice,
-    flag,
-    is_number,
-    level_of,
-    real_number,
-    refuse,
-    share,
-    span,
-    text,
-)
+from promolab.checks import choice, flag, is_number, level_of, real_number, share, span, text
 from promolab.contract.settings import (
     OPERATIONS,
     KeyCheck,
@@ -306,7 +296,7 @@ def _in_languages(place: str, value: Any) -> dict[str, str]:
     if isinstance(value, str):
         return {"": text(place, value)}
     if not isinstance(value, Mapping) or not value:
-        raise refuse(place, value, 'a text, or one by language: { en = "…", zh = "…" }')
+        raise InputError(f'{place} = {value!r}, must be a text, or {{ en = "…", zh = "…" }}')
     return by_name(text, LANGUAGES)(place, value)  # type: ignore[no-any-return]
 
 

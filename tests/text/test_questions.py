@@ -192,7 +192,7 @@ def test_what_makes_no_templates_is_refused():
     )
     wrong("size: example '😀' has no words", size={"examples": ["😀", "large"]})
     wrong("examples = 'large', must be a list", size={"examples": "large"})
-    wrong("size text = {}; expected a text, or one by language", size={"text": {}})
+    wrong("size text = {}, must be a text, or {", size={"text": {}})
     refused("templates is .*, must be a table", Replies, ["late"])
     lacks = templates() | {"size": {"text": "A chart."}}
     refused("size: .* lacks examples; write text", Replies, lacks)
