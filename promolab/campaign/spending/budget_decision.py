@@ -232,8 +232,8 @@ def week_policy(
     if not len(some):  # nobody may be contacted, or nobody is like those of past decisions
         return ExperimentProposal(0, LaunchEconomics(()), stated)
     segments = run.read_table("segments").set_index("customer_id")
-    segments = segments.get("own_segment", segments["segment"])  # a limit may name a small one
-    segment = segments.reindex(found.customers).fillna("No segment")
+    own = "own_segment" if "own_segment" in segments else "segment"  # a limit may name a small one
+    segment = segments[own].reindex(found.customers).fillna("No segment")
     out = week_holdouts(shop, found.customers, measured, (held, seed), (standing, 0))
     allocation, pays = spend_budget(
         worth,
