@@ -16,6 +16,7 @@ import unicodedata
 import urllib.request
 from functools import cache
 from http.client import HTTPException
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -182,16 +183,12 @@ def why_refused(answer: str, sent: Sequence[str]) -> str:
     for sign in answer:
         digit = unicodedata.category(sign)[0] == "N" and not sign.isascii()
         foreign = "\u3400" <= sign <= "\u9fff" and not re.search("[\u3400-\u9fff]", whole)
-        if (
-            digit
-            or foreign
-            or not (sign.isalnum() or sign in _MARKS or sign in whole)
-            or sign == "*"
-        ):
+        plain = sign.isalnum() or sign in _MARKS or (sign in whole and sign != "*")
+        if digit or foreign or not plain:
             return f"it has the sign {sign!r}"
     lines = [_tokens(sentence) for sentence in sent]
     known = {token for line in lines for token, _ in line}
-    beside = {pair for line in lines for pair in _pairs(line)}
+    beside = {pair for line in lines for pair in pairwise(token for token, _ in line)}
     said = _tokens(answer)
     free = [("", False), *said, ("", False)]
     for (left, _), (token, figure), (right, _) in zip(free, said, free[2:], strict=False):
@@ -209,10 +206,5 @@ def why_refused(answer: str, sent: Sequence[str]) -> str:
     if left_out:
         return f"it leaves out {min(left_out)!r}"
     denies = [bool({t for t, _ in each} & _words("negation")) for each in (lines[0], said)]
-    return (
-        "" if denies[0] == denies[1] else "it denies what was sent, or what was denied it does not"
-    )
-
-
-def _pairs(line: list[tuple[str, bool]]) -> Iterable[tuple[str, str]]:
-    return zip((t for t, _ in line), (t for t, _ in line[1:]), strict=False)
+    why = "it denies what was sent, or says what was denied"
+    return why if denies[0] != denies[1] else ""

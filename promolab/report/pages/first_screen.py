@@ -18,7 +18,7 @@ from promolab.report.pages import campaign_report as blocks
 from promolab.report.pages.assistant import phrased
 from promolab.report.pages.choice import Choice, MoneyHeadline
 from promolab.report.pages.launches import launching
-from promolab.results import Facts, words_of
+from promolab.results import Estimate, Facts, words_of
 from promolab.wording import Answer, answer_to, count
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 FEWEST = 10
 """Answers among past contacts below which a test says too little to be called one."""
 DEPTH = 0.4
+_TOPICS = "promolab.text.subjects"  # whose words they are
 
 
 def _words(**given: Any) -> Facts:
@@ -182,9 +183,11 @@ class CampaignReport:
 
     @cached_property
     def _phrased(self) -> str:
-        topics = (self.run.spoken.get("learning") or {}).get("topics") or {}
+        topics = (self.run.metrics.get("learning") or {}).get("topics") or {}
         others = [_words(label=t.label, figure=t.text).say("tile") for t in self.headlines]
-        others.append(str(topics.get("summary") or ""))
+        for topic, share in (topics.get("shares") or {}).items():
+            told = words_of(_TOPICS, "Topics", topic=topic, share=Estimate(**share))
+            others.append(_words(figure=told.say("topic_line")).say("reviews_on"))
         text = phrased(self.run, self.shop.settings, self._answer(), others)
         return text and _words(text=text).say("phrased")
 
