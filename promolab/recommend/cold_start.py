@@ -33,6 +33,7 @@ def cold_scores(
     graph: ProductGraph,
     asked: Iterable[Any],
     customers: Iterable[Any] | None = None,
+    vectors: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """Score customers for products that nobody has bought yet.
 
@@ -49,6 +50,9 @@ def cold_scores(
         The products.
     customers : iterable of ids, optional
         By default everybody who bought something.
+    vectors : DataFrame, optional
+        By product_id, of `encode_media`: how near (cosine) the new product is to what a customer
+        bought is one more path. Give them where `past_new_products` found that they help.
 
     Returns
     -------
@@ -78,19 +82,30 @@ def cold_scores(
     ids = list(asked)
     if pd.Index(ids).has_duplicates:
         raise refuse("asked", pd.Index(ids)[pd.Index(ids).duplicated()][0], "each id once")
-    counted = product_paths(graph, graph.rows_of(ids, "asked"))
-    total = np.sum([_standard(np.log1p(values)) for values in counted.values()], axis=0)
+    rows = graph.rows_of(ids, "asked")
+    paths = [np.log1p(values) for values in product_paths(graph, rows).values()]
+    paths += [] if vectors is None else [_nearness(graph, rows, vectors)]
+    total = np.sum([_standard(values) for values in paths], axis=0)
     found = pd.DataFrame(total, index=pd.Index(graph.past.customers, name="customer_id"))
     found.columns = pd.Index(ids)
     if customers is None:
         return found
     # Whoever bought nothing is on no path.
-    nothing = -np.sum([_level(np.log1p(values)) for values in counted.values()], axis=0)
+    nothing = -np.sum([_level(values) for values in paths], axis=0)
     wanted = pd.Index(list(customers), name="customer_id")
-    rows = found.reindex(wanted)
+    told = found.reindex(wanted)
     unknown = ~wanted.isin(found.index)
-    rows.loc[unknown] = np.broadcast_to(nothing, (int(unknown.sum()), len(ids)))
-    return rows
+    told.loc[unknown] = np.broadcast_to(nothing, (int(unknown.sum()), len(ids)))
+    return told
+
+
+def _nearness(graph: ProductGraph, rows: np.ndarray, vectors: pd.DataFrame) -> np.ndarray:
+    """Return the mean cosine of products with what each customer bought, and two orders of 0."""
+    found = (vectors - vectors.mean()).reindex(graph.products["product_id"]).fillna(0.0).to_numpy()
+    found = found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
+    orders = graph.past.decayed(HALF_LIFE)
+    liked = orders @ np.where(graph.bought_at[:, None] >= 0, found[graph.bought_at], 0.0)
+    return np.asarray(liked / (orders.sum(axis=1) + 2) @ found[rows].T)
 
 
 def _level(values: np.ndarray) -> np.ndarray:
@@ -131,7 +146,8 @@ class NewProducts(Result):
     ----------
     frame : DataFrame
         A row per product: ``product_id, buyers, auc`` (of `cold_scores` as of before it was sold),
-        ``same_type`` (AUC by orders of its narrowest group, then by all orders).
+        ``same_type`` (AUC by orders of its narrowest group, then by all orders), and ``shown``
+        where vectors were given (AUC of `cold_scores` with them).
     days : int
         What counts as lately.
     """
@@ -139,9 +155,14 @@ class NewProducts(Result):
     frame: pd.DataFrame = field(repr=False)
     days: int
 
-    def mean(self, minus: str | None = None) -> Estimate:
+    @property
+    def vectors_help(self) -> bool:
+        """Whether vectors rank better, beyond noise, the products that were new."""
+        return "shown" in self.frame and (self.mean("auc", "shown").ci_low or 0.0) > 0
+
+    def mean(self, minus: str | None = None, of: str = "auc") -> Estimate:
         """Return the mean AUC or paired difference, with its interval over products."""
-        values = self.frame["auc"].to_numpy(float)
+        values = self.frame[of].to_numpy(float)
         values = values if minus is None else values - self.frame[minus].to_numpy(float)
         found = mean_of(values, np.arange(len(values)), 0.95)
         if minus is not None:  # a difference of two areas lies between −1 and 1
@@ -154,10 +175,13 @@ class NewProducts(Result):
 
     def facts(self) -> dict[str, Any]:
         """Return the mean AUC, and by how much it beats purchases of the same group."""
-        return {"area": self.mean(), "more": self.mean("same_type")}
+        told = {"area": self.mean(), "more": self.mean("same_type"), "by": "shown" in self.frame}
+        return told | ({"shown": self.mean("auc", "shown")} if told["by"] else {})
 
 
-def past_new_products(graph: ProductGraph, days: int = 56, least: int = 8) -> NewProducts:
+def past_new_products(
+    graph: ProductGraph, days: int = 56, least: int = 8, vectors: pd.DataFrame | None = None
+) -> NewProducts:
     """Rank customers for products of the last weeks by what was known before, and hold it.
 
     Parameters
@@ -168,6 +192,8 @@ def past_new_products(graph: ProductGraph, days: int = 56, least: int = 8) -> Ne
         Products first bought in the last so many days count as new.
     least : int
         Fewest customers who bought one since.
+    vectors : DataFrame, optional
+        Of `cold_scores`: products are ranked for with them, too, and the two are compared.
 
     Raises
     ------
@@ -196,17 +222,18 @@ def past_new_products(graph: ProductGraph, days: int = 56, least: int = 8) -> Ne
     then, bought = replace(graph, past=before), past.matrix().tocsc()
     # A few products at a time: scores of all customers for all of them would not fit.
     many = max(CELLS // past.shape[0], 1)
-    parts = [_ranked(then, fresh[i : i + many], known, bought) for i in range(0, len(fresh), many)]
+    of, cut = (known, bought, vectors), range(0, len(fresh), many)
+    parts = [_ranked(then, fresh[i : i + many], *of) for i in cut]
     told = pd.concat(parts, ignore_index=True).assign(buyers=buyers[fresh])
     rows = told.dropna(subset=["auc", "same_type"]).reset_index(drop=True)
-    rows = rows[["product_id", "buyers", "auc", "same_type"]]
+    rows = rows[["product_id", "buyers", *told.columns[1:-1]]]
     if rows.empty:
         raise DataError("nobody, or everybody, of those known before bought what came new")
     return NewProducts(rows, days)
 
 
 def _ranked(
-    then: ProductGraph, products: np.ndarray, known: np.ndarray, bought: Any
+    then: ProductGraph, products: np.ndarray, known: np.ndarray, bought: Any, vectors: Any
 ) -> pd.DataFrame:
     """Return product_id, auc and same_type of some products, by what was known then."""
     ids = then.past.products[products]
@@ -216,6 +243,8 @@ def _ranked(
     plain = (narrow + 1e-6 * wide / max(wide.max(), 1))[known]
     score = cold_scores(then, ids).to_numpy()[known]
     told = {"product_id": ids, "auc": areas(score, came), "same_type": areas(plain, came)}
+    if vectors is not None:
+        told["shown"] = areas(cold_scores(then, ids, vectors=vectors).to_numpy()[known], came)
     return pd.DataFrame(told)
 
 

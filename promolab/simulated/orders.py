@@ -10,6 +10,7 @@ from promolab.simulated.discounts import claims, filled_up, offers_of, taken_off
 from promolab.simulated.effects import running, weekly_rates
 from promolab.simulated.keyed import Draws, rows, some
 from promolab.simulated.people import Customers, Goods, products_of
+from promolab.simulated.shown import to_taste
 from promolab.simulated.world import KINDS, NONE, World
 
 HELD_BACK = 0.1
@@ -168,6 +169,7 @@ def orders_of(
     share /= np.bincount(line, weights=share)[line]
     money = np.round(gross[line] * share, 2)
     product = products_of(each, customers, owner[line], goods)
+    product = to_taste(world, customers, goods, (owner[line], when[line], product), each)
     claimed = rng.uniform(size=len(owner)) < claims(customers)[owner]
     if world.overlaps:
         money = _summing(line, money, gross)
@@ -284,6 +286,7 @@ def browsing(
     view = rows(rng, *(key.repeat(views) for key in (number[owner], week, turn)), seen)
     owner, second = owner.repeat(views), second.repeat(views) + 45 * seen
     product = products_of(view, customers, owner, goods)
+    product = to_taste(world, customers, goods, (owner, week.repeat(views), product), view)
     step = view.uniform(size=len(owner))
     place = np.arange(len(orders.line)) - np.searchsorted(orders.line, orders.line)
     bought = orders.owner[orders.line], orders.second[orders.line] - 5 * place, orders.product

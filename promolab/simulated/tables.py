@@ -25,6 +25,7 @@ from promolab.simulated.orders import (
 )
 from promolab.simulated.people import Customers, draw_customers, draw_goods
 from promolab.simulated.phrases import review_words
+from promolab.simulated.shown import SHOWN, write_pictures
 from promolab.simulated.world import (
     AGES,
     BEGIN,
@@ -93,6 +94,8 @@ def write_shop(world: World, folder: Path) -> None:
     # Written first: what was not finished is known for this world's, and made again.
     (folder / WORLD).write_text(described(world), "utf-8")
     for table, columns in small_tables(world):
+        if table == "products" and world.variant in SHOWN:
+            columns = {**columns, **write_pictures(world, folder, draw_goods(world))}
         _write(folder / table, 0, columns)
     for first in range(0, world.customers, CHUNK):
         for table, columns in chunk_tables(world, first, min(first + CHUNK, world.customers)):

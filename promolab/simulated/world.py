@@ -45,6 +45,8 @@ VARIANTS = {
     "null": (0.0, 0.96),
     "weekly": (1.0, 0.96),
     "weekly_null": (0.0, 0.96),
+    "media": (1.0, 0.96),
+    "media_null": (1.0, 0.96),
 }
 """How large effects are, and how much of the persuadability can be seen."""
 AFTER = 4
@@ -150,10 +152,12 @@ class World:
     ----------
     customers, weeks, seed : int
         Size of the shop and start of every random number.
-    variant : {"default", "hard", "null", "weekly", "weekly_null"}
+    variant : {"default", "hard", "null", "weekly", "weekly_null", "media", "media_null"}
         ``hard``: effects half as large and less of them to be seen; ``null``: none at all;
         ``weekly``: a round every week, windows of two, three promotions of a kind in a round, each
-        of another depth; ``weekly_null``: the same rhythm, and no effect of anything.
+        of another depth; ``weekly_null``: the same rhythm, and no effect of anything;
+        ``media``: products have titles and pictures, some are new, and customers have a taste that
+        nothing else tells; ``media_null``: the same, and no such taste.
     exploration : float
         Share of decisions that are drawn evenly among all actions.
     every : int

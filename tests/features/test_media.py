@@ -141,7 +141,7 @@ def test_an_encoder_of_ones_own_is_a_function(tmp_path):
     found = encode_media(["tea", "cheese", None], encoder=letters, cache=tmp_path)
     assert found.columns.tolist() == ["own_00", "own_01"]
     assert found.to_numpy()[:2].tolist() == [[3, 1], [6, 3]] and found.iloc[2].isna().all()
-    told = "the encoder returned .* expected 2 rows of finite numbers"
+    told = "encoder: .* expected 2 rows of finite numbers"
     for bad in (lambda _: [1, 2], lambda _: [["a"], ["b"]], lambda _: [[1.0], [np.nan]]):
         refused(told, encode_media, ["a", "b"], encoder=bad)
     letters.wider, wide = True, lambda texts: [[1, 2, 3]] * len(texts)
@@ -176,8 +176,7 @@ def test_bad_input_is_a_sentence(pictures, sounds, tmp_path):
     refused("there is no file", encode_media, ["https://example.org/a.png"], "image")
     refused("leads out of", encode_media, ["../a.png"], "image", folder=tmp_path)
     refused("a list of them", encode_media, "tea")
-    refused("expected texts", encode_media, [3])
-    refused("expected paths", encode_media, [3], "image")
+    refused("there is no file 3", encode_media, [3], "image")
     refused("kind = 'video'", encode_media, [], "video")
     refused("a function, or None", encode_media, [], encoder="network")
     refused("dimensions = 0", encode_media, [], dimensions=0)

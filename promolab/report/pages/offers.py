@@ -13,6 +13,7 @@ from promolab.cleaning import known_by
 from promolab.contract import read_operations
 from promolab.display import Html, absent, fold, join, picture, say, table, tried
 from promolab.errors import DataError, InputError
+from promolab.features import encode_media
 from promolab.recommend import (
     FEW_ORDERS,
     Offers,
@@ -198,7 +199,11 @@ class WeekOffers(Result):
         none = int((~everybody.isin(self.graph.past.customers)).sum())
         given = {"named": len(everybody), "none": none, "few": few, "most": FEW_ORDERS}
         served = [self.say(name, **given) for name in ("new_customers", "few_orders")]
-        products = tried(past_new_products, self.graph)
+        titles = None
+        if self.shop.has("products", "title"):
+            rows = self.shop.products.select("product_id", "title").to_pandas()
+            titles = encode_media(rows.drop_duplicates("product_id").set_index("product_id").title)
+        products = tried(past_new_products, self.graph, vectors=titles)
         told = products if isinstance(products, Html) else say(products.summary())
         return join([*(say(line) for line in served if line), told])
 
