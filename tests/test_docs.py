@@ -221,6 +221,7 @@ def test_a_result_is_made_as_the_page_says(tmp_path, monkeypatch):
         ("howto/fairness.md", {}),
         ("howto/reviews.md", {"customers": "customers=1_500"}),
         ("howto/replies.md", {}),
+        ("howto/media.md", {}),
         ("howto/federated.md", {}),
         ("tutorial/first_policy.md", {"customers": "customers=600"}),
     ],
