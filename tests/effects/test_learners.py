@@ -180,7 +180,7 @@ def test_lines_worked_out_together_are_those_fitted_one_by_one(learner):
     told = UpliftModel("dr", learner, folds=3).fit(experiment, like=model)
     pd.testing.assert_frame_equal(told.effects_by_others_, model.effects_by_others_)
     # One made of another one has chances that are made to sum to 1 anew: another last digit.
-    again = replace(experiment, propensity=experiment.propensity + [1e-15, 0.0, 0.0])
+    again = replace(experiment, propensity=experiment.propensity + np.array([1e-15, 0.0, 0.0]))
     assert (again.propensity != experiment.propensity).any()
     told.fit(again, like=model)
     refused("leave it out", UpliftModel("dr", learner).fit, experiment, like=model)
