@@ -82,16 +82,14 @@ def _add_forget(commands: Any, common: argparse.ArgumentParser) -> None:
     forget.add_argument("customers", metavar="CUSTOMER", nargs="*", help="ids as the shop has them")
     forget.add_argument("--out", default="reports", help="folder of all reports (%(default)s)")
     forget.add_argument("--reason", default="", help="goes on record; no id does")
-    only = "these ways of writing an id, and no others"
-    forget.add_argument("--exactly", action="store_true", help=only)
     forget.set_defaults(run=_forget, left="the next promolab forget goes on from there")
 
 
 def _forget(options: argparse.Namespace) -> int:
     from promolab.trust import forget_customers
 
-    asked = options.customers, options.out, options.reason
-    print(forget_customers(*asked, exactly=options.exactly).summary(), flush=True)
+    done = forget_customers(options.customers, options.out, options.reason)
+    print(done.summary(), flush=True)
     return DONE
 
 

@@ -22,6 +22,7 @@ from .week_plans import plan_record as plan_record
 from .week_plans import read_served as read_served
 from .week_plans import released_plans as released_plans
 from .week_plans import served_tables as served_tables
+from .week_plans import settings_of as settings_of
 
 __all__ = [
     "Ledger",

@@ -261,23 +261,21 @@ def make(path: Path, shop: str, wait: float = WAIT) -> None:
         raise InputError(_unwritable(path, error)) from error
 
 
-def remake(path: Path, shop: str, columns: Callable[[Any, str], str]) -> None:
+def remake(path: Path, shop: str, change: Callable[[Any], Any]) -> None:
     """Write a ledger anew, in a fresh file that replaces it whole: freed pages keep what was there.
 
     Parameters
     ----------
     path, shop
         As for `reading`.
-    columns : callable
-        Given the connection and the name of a table, what is selected of it as ``t``.
+    change : callable
+        Given a table (pyarrow), the one that takes its place.
     """
     with _connected(path, shop, WAIT) as con, whole(path) as part:
-        con.execute("CHECKPOINT")
         part.unlink(missing_ok=True)
         con.execute(f"ATTACH '{str(part).replace(chr(39), chr(39) * 2)}' AS fresh")
         for table in (*LEDGER_TABLES, "meta"):
-            made = f"SELECT {columns(con, table)} FROM {table} AS t ORDER BY ALL"
-            con.execute(f"CREATE TABLE fresh.{table} AS {made}")
+            con.from_arrow(change(con.table(table).to_arrow_table())).create(f"fresh.{table}")
         con.execute("DETACH fresh")
         part.chmod(path.stat().st_mode)
 

@@ -341,10 +341,8 @@ class Planned:
         """
         tables, shop = folder / "tables", folder / "shop"
         settings = settings_of(folder)
-        names = (DECISIONS, PLANNED)
-        decisions, table = (
-            without_forgotten(pd.read_parquet(tables / f"{n}.parquet")) for n in names
-        )
+        decisions = without_forgotten(pd.read_parquet(tables / f"{DECISIONS}.parquet"))
+        table = without_forgotten(pd.read_parquet(tables / f"{PLANNED}.parquet"))
         offers = shop / "promotions.parquet"
         columns = ["promotion_id", "starts_at", "ends_at"]
         there = offers.is_file()

@@ -301,8 +301,7 @@ class Service:
         self.catch_up()
         answers = []
         for customer in ids:
-            chosen = choose and not self._forgotten(customer)
-            decision = self._choose(customer) if chosen else None
+            decision = self._choose(customer) if choose and not self._forgotten(customer) else None
             answers.append(self._answer(customer, asked, decision))
         moment, last = self._present, microseconds(self.live.last)
         return {

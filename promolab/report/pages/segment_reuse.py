@@ -68,13 +68,10 @@ class SegmentsModel(Result):
         """
         for week in _earlier(self.run):
             folder = _folder_of(self.run, week)
-            path = folder / "tables" / "segments.parquet"
-            if path.is_file():
+            if (folder / "tables" / "segments.parquet").is_file():
+                before = self.run.reports.run(week).read_table("segments")
                 return segment_migration(
-                    *pooled_alike(
-                        self.run.reports.run(week).read_table("segments"),
-                        self.segmenter.assignments(),
-                    ),
+                    *pooled_alike(before, self.segmenter.assignments()),
                     since=str(week),
                     same_fit=self._is_same(folder / MODEL_FILE),
                     order=self.segmenter.names_,
