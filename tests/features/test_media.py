@@ -92,15 +92,14 @@ def test_the_network_is_read_as_numbers_and_tells_form(pictures, monkeypatch):
 def test_sounds_are_told_by_pitch_whatever_their_rate(sounds):
     names = [f"{name}.wav" for name in ("low", "low2", "high", "low3", "high2", "high3")]
     found = encode_media(names, "audio", folder=sounds, dimensions=2)
-    low, high = found.iloc[[0, 1, 3]], found.iloc[[2, 4, 5]]  # beside pitch, noise differs by rate
-    assert ((low.min() > high.max()) | (high.min() > low.max())).any()
+    deep, shrill = found.iloc[[0, 1, 3]], found.iloc[[2, 4, 5]]  # noise differs by rate
+    assert ((deep.min() > shrill.max()) | (shrill.min() > deep.max())).any()
     low, other, high = (module._sound(sounds / name) for name in names[:3])
     bands = module.BANDS
     assert low[:bands].argmax() == other[:bands].argmax() < high[:bands].argmax()
     assert low[-2] == pytest.approx(np.log(0.5)) and low[-1] == 0
-    edges = 700 * (
-        10 ** (np.linspace(*(2595 * np.log10(1 + np.array([50, 3.8e3]) / 700)), 26) / 2595) - 1
-    )
+    first, last = 2595 * np.log10(1 + np.array([50, 3.8e3]) / 700)
+    edges = 700 * (10 ** (np.linspace(first, last, 26) / 2595) - 1)
     assert edges[high[:bands].argmax()] < 2_000 < edges[high[:bands].argmax() + 2]
     rate, heard = wavfile.read(sounds / "low.wav")
     for name, values in (
@@ -121,7 +120,7 @@ def test_what_was_encoded_is_kept_by_content_and_never_run(pictures, tmp_path, m
     moved = tmp_path / "moved.png"
     moved.write_bytes(paths[0].read_bytes())
     asked, real = [], module._looks
-    monkeypatch.setattr(module, "_looks", lambda path: asked.append(path) or real(path))
+    monkeypatch.setattr(module, "_looks", lambda path: real(asked.__iadd__([path])[-1]))
     again = encode_media([moved, *paths[1:3]], **given)
     assert not asked and again.equals(first)
     kept[0].write_bytes(b"cut off")
@@ -144,7 +143,7 @@ def test_an_encoder_of_ones_own_is_a_function(tmp_path):
     told = "encoder: .* expected 2 rows of finite numbers"
     for bad in (lambda _: [1, 2], lambda _: [["a"], ["b"]], lambda _: [[1.0], [np.nan]]):
         refused(told, encode_media, ["a", "b"], encoder=bad)
-    letters.wider, wide = True, lambda texts: [[1, 2, 3]] * len(texts)
+    wide = lambda texts: [[1, 2, 3]] * len(texts)  # noqa: E731
     wide.__qualname__, wide.__module__ = letters.__qualname__, letters.__module__
     refused("give a folder of its own", encode_media, ["tea", "oil"], encoder=wide, cache=tmp_path)
 
