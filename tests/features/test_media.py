@@ -119,7 +119,8 @@ def test_what_was_encoded_is_kept_by_content_and_never_run(pictures, tmp_path, m
     assert len(kept) == 3 and not list(cache.rglob("*.part"))
     moved = tmp_path / "moved.png"
     moved.write_bytes(paths[0].read_bytes())
-    asked, real = [], module._looks
+    asked: list[object] = []
+    real = module._looks
     monkeypatch.setattr(module, "_looks", lambda path: real(asked.__iadd__([path])[-1]))
     again = encode_media([moved, *paths[1:3]], **given)
     assert not asked and again.equals(first)
