@@ -46,8 +46,10 @@ class Coefficients(Result):
     n: int
 
     def facts(self) -> dict[str, Any]:
-        """Return the largest weight, and those that are drawn."""
-        return {"largest": self.frame["name"].iloc[0], "shown": self.frame.head(MOST_DRAWN)}
+        """Return the largest weight, those that are drawn, and whether they have intervals."""
+        first = self.frame.head(MOST_DRAWN)
+        sure = bool(first["ci_low"].notna().any())  # a private model's have none
+        return {"largest": first["name"].iloc[0], "shown": first, "sure": sure}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -458,8 +458,9 @@ def week_fairness(week: WeekPlan) -> WeekFairness:
     known = pd.concat([sales, sent.groupby("customer_id")["discount"].sum()], axis=1).reset_index()
     customers, least = shop.customers.execute(), max(told.least, 2)
     options = vars(told.fairness) | {"currency": shop.settings.currency, "least": least}
-    found = WeekFairness(plan=tried(fairness, week.plan, customers, known, **options))
-    if isinstance(found["plan"], Fairness):
+    nobody = absent(words_of(__name__, "Fairness").say("nobody")) if sent.empty else None
+    found = WeekFairness(plan=nobody or tried(fairness, week.plan, customers, known, **options))
+    if nobody or isinstance(found["plan"], Fairness):
         found["past"] = tried(fairness, tried(_past_decisions, run, shop), customers, **options)
     return found
 
