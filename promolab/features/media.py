@@ -103,7 +103,7 @@ def encode_media(
         raise refuse("paths_or_texts", paths_or_texts, "a list of them")
     rows = paths_or_texts
     rows = pd.Series(rows if isinstance(rows, pd.Series) else list(rows), dtype=object)
-    at, items = pd.factorize(rows.where([not pd.isna(r) and bool(str(r).strip()) for r in rows]))
+    at, items = pd.factorize(rows.where(rows.notna() & rows.astype(str).str.strip().ne("")))
     name, make = _encoder(kind, encoder)
     plain = kind == "text"
     asked: list[Any] = [str(i) if plain else _file(i, folder) for i in items]
@@ -342,7 +342,7 @@ def _sound(path: Path) -> np.ndarray:
 @once
 def _mel(rate: int, size: int) -> np.ndarray:
     """Return triangles evenly spaced in mel from 50 to 3,800 Hz, as telephones carry."""
-    ends = 2595 * np.log10(1 + np.array([50.0, 3_800.0]) / 700)
-    edges = 700 * (10 ** (np.linspace(*ends, BANDS + 2) / 2595) - 1)
+    first, last = 2595 * np.log10(1 + np.array([50.0, 3_800.0]) / 700)
+    edges = 700 * (10 ** (np.linspace(first, last, BANDS + 2) / 2595) - 1)
     at = np.fft.rfftfreq(size, 1 / rate)
     return np.stack([np.interp(at, edges[i : i + 3], [0, 1, 0]) for i in range(BANDS)])
