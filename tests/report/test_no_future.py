@@ -16,7 +16,7 @@ from tests.made_reports import make_report, report_in_process
 from tests.report.test_small_shop import PAGES
 
 WEEK = "2024-W33"  # a week in which promotions start, the last but one of the made-up shop
-LATER = re.compile(r"Dated later, and not read: [^.]*\.")
+LATER = re.compile(r"Dated later, and not read: [^.]*\.|[\d,]+ dated later and not read\.")
 # Pages show the parameters that a run was given.
 THREADS = re.compile(r'(threads</span> <span class="o">=</span> <span class="mi">)[12](?=</span>)')
 

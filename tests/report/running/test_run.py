@@ -47,7 +47,8 @@ def visible(out):
 
 def test_the_week_the_index_and_a_manifest_of_how_it_was_made_appear(planned):
     assert visible(planned) == [WEEK, "index.html", "latest", "ledger.duckdb", "source.json"]
-    named = "01_data.html index.html manifest.json metrics.json notebooks send shop tables"
+    named = "01_data.html data_card.md index.html manifest.json metrics.json model_card.md"
+    named += " notebooks send shop tables"
     assert sorted(p.name for p in (planned / WEEK).iterdir()) == named.split()
     assert os.readlink(planned / "latest") == WEEK
     source = json.loads((planned / "source.json").read_text())
