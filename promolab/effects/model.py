@@ -593,13 +593,13 @@ def _frame_of(X: Any) -> pd.DataFrame:
 def _alike(one: Experiment, other: Experiment) -> bool:
     """Return whether two experiments differ in their outcomes alone."""
     columns = list(one.covariates)
-    chances = (np.ones(1) if e.propensity is None else e.propensity for e in (one, other))
+    own, its = (np.ones(1) if e.propensity is None else e.propensity for e in (one, other))
     return columns == list(other.covariates) and all(
         (
             np.array_equal(one.codes, other.codes),
             np.array_equal(one.cluster, other.cluster),
             # An experiment made of another one may make its chances sum to 1 anew.
-            np.allclose(*chances, rtol=1e-12, atol=0.0),
+            np.allclose(own, its, rtol=1e-12, atol=0.0),
             all(one.frame[name].equals(other.frame[name]) for name in columns),
         )
     )
