@@ -35,7 +35,7 @@ run = open_run(folder, week=week)
 FIRST = """\
 pathlib.Path("shop").mkdir()
 pathlib.Path("shop/events.json").write_text("[1]")
-run.record("data", {"rows": 1})
+run.record("data", {"events": {"rows_in": 1}})
 run.finish()
 """
 # Each waits for the other where the two are told to meet: they run at once, or it fails.
