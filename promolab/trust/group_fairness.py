@@ -72,7 +72,10 @@ class Fairness(Result):
             "columns": list(dict.fromkeys(self.frame["column"])),
             "unseen": len(quiet),
             "at_latest": quiet.groupby("measure", sort=False)["visible"].max().reset_index(),
-            "shown": self.frame[self.frame["measure"] == "contacted"],
+            "shown": (shown := self.frame[self.frame["measure"] == "contacted"]),
+            "unlike": int(shown["seen"].sum()) or "",
+            "differences": len(self.alarms),
+            "surest": self.alarms.head(3),
             "groups": plain(self.frame.to_dict("records")),
         }
 
