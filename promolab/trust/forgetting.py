@@ -248,12 +248,17 @@ class _Who:
     shown: dict[str, str]
 
     def theirs(self, table: pa.Table) -> Any:
-        """Tell which rows are theirs; of those in quarantine, whatever has their id as a word."""
+        """Tell which rows are theirs; of those in quarantine, by any text that is their id."""
         if {"rule", "row"} <= {*table.column_names}:
-            return np.array(
-                [bool(self.words.search(row)) for row in table["row"].to_pylist()], bool
-            )
+            rows = map(json.loads, table["row"].to_pylist())
+            return np.array([not self._told_by(row).isdisjoint(self.ids) for row in rows], bool)
         return _texts(table).isin([*self.instead]).any(axis=1).to_numpy(bool)
+
+    def _told_by(self, row: Mapping[str, Any]) -> set[str]:
+        """Return what may be ids: a quantity of 12, or product "12", is not customer 12."""
+        own = {str(value).strip() for name, value in row.items() if name in _IDS}
+        texts = {value.strip() for value in row.values() if isinstance(value, str)}
+        return own | {text for text in texts if not text.isdigit()}
 
     def coded(self, table: pa.Table) -> pa.Table:
         """Return a table with codes in it, in rows behind all others: no place tells whose."""

@@ -314,6 +314,9 @@ def test_an_earlier_call_is_finished_first_and_then_whom_the_next_one_names(made
     assert [row["reason"] for row in forgotten_rows(made.out)] == [REASON, "by phone"]
 
 
+OF_ANOTHER = '{"customer_id":"C8","product_id":"12","quantity":12}'
+
+
 @pytest.fixture(scope="module")
 def worded(tmp_path_factory):
     """A folder without weeks whose tables have texts as ids, some of them spelled otherwise."""
@@ -325,8 +328,8 @@ def worded(tmp_path_factory):
         pd.DataFrame({"customer_id": some}).to_parquet(out / "lab" / "shop" / f"{name}.parquet")
     numbers = pd.DataFrame({"customer_id": [12, 13]})
     numbers.to_parquet(out / "lab" / "shop" / "responses.parquet")
-    row = {"number": [0], "table": ["events"], "rule": ["missing_key"]}
-    row["row"] = ['{"customer_id":null,"product_id":"C9"}']
+    row = {"number": [0, 1], "table": "events", "rule": "missing_key"}
+    row["row"] = ['{"customer_id":null,"product_id":"C9"}', OF_ANOTHER]
     pd.DataFrame(row).to_parquet(out / "lab" / "tables" / "quarantine.parquet")
     pd.DataFrame({"customer_id": ["C8", "C9"], "x": [1, 2]}).to_parquet(
         out / "lab" / "tables" / "scores.parquet"
@@ -369,8 +372,10 @@ def test_ids_as_texts_get_codes_as_texts_each_way_of_writing_them_that_is_named(
     scores = pd.read_parquet(tables / "scores.parquet")
     assert scores["x"].tolist() == [1, 2] and scores["customer_id"][0] == "C8"
     assert re.fullmatch("forgotten-[0-9a-f]{16}", scores["customer_id"][1])
-    assert pd.read_parquet(tables / "quarantine.parquet").empty  # it stood in another column
+    left = pd.read_parquet(tables / "quarantine.parquet")["row"]  # one stood in another column
+    assert left.tolist() == [OF_ANOTHER]
     forget_customers(["12", "12"], out, REASON)
+    assert pd.read_parquet(tables / "quarantine.parquet")["row"].tolist() == [OF_ANOTHER]
     assert pd.read_parquet(shop / "responses.parquet")["customer_id"].tolist() == [13]
     assert "12" not in pd.read_parquet(shop / "customers.parquet")["customer_id"].tolist()
 
