@@ -237,10 +237,11 @@ def shop_of_chance():
     return simulated(customers=800, weeks=12, exploration=1.0)
 
 
-def week_of(shop, **stated):
+def week_of(shop, quiet=False, **stated):
     """Return a week of a shop that states columns: one in five is sent coupon C, at 3 each."""
     ids = np.sort(shop.customers.customer_id.execute().to_numpy())
     steps = pd.DataFrame({"customer_id": ids, "promotion_id": "C"})
+    steps = steps[:0] if quiet else steps
     planned = steps[::5].assign(action="C", p_redeemed=0.1, holdout="none", channel="app")
     late = ids > 600
     tables = {
@@ -275,6 +276,14 @@ def test_a_week_is_compared_by_the_columns_that_the_shop_states(shop_of_chance):
     assert set(told) == {"plan", "past"} and told["plan"]["tests"] == plan.tests
     with speaking("zh"):
         assert plan.summary().startswith("按age和tier比较 800 位客户")
+
+
+def test_a_quiet_week_says_so_and_compares_past_decisions_all_the_same(shop_of_chance):
+    found, _, kept = week_of(shop_of_chance, quiet=True, columns=["age"])
+    assert "Nobody is to be contacted this week." in found["plan"].text
+    found.write(SimpleNamespace(record=kept.__setitem__))
+    assert {"contacted"} <= set(found["past"].frame["measure"])
+    assert set(kept["plan"]["by_group"]) == {"past"} and len(found.shown()) == 4
 
 
 def test_a_week_without_columns_says_so_and_a_wrong_one_is_said_on_the_page(shop_of_chance):
