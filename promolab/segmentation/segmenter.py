@@ -164,6 +164,7 @@ class Segmenter:
         self._settings()
         self._fit: FittedSegments | None = None
         self._drift: SegmentDrift | None = None
+        self._now = ""
 
     def _settings(self) -> Request:
         return Request(**{f.name: getattr(self, f.name) for f in dataclasses.fields(Request)})
@@ -375,7 +376,7 @@ class Segmenter:
         """
         self._fitted()
         told: dict[str, Any] = {"profiles": profiles, "method": self.method, "note": self.note_}
-        if self.is_carried:
+        if self.is_carried and not (self._now and self._now == self.made_in):
             made = {"made_in": self.made_in, "dated": bool(self.made_in)}
             words = words_of(__name__, "SegmentProfile", **made)
             told["basis"] = words.say("made_before")
@@ -456,7 +457,9 @@ class Segmenter:
         segmenter._fit = fit
         return segmenter
 
-    def assign(self, features: Any, customers: Iterable[Any] | None = None) -> Self:
+    def assign(
+        self, features: Any, customers: Iterable[Any] | None = None, *, now: str = ""
+    ) -> Self:
         """Return these segments with other customers in them, or the same ones another week.
 
         Each is in the segment of the nearest centre; names and centres stay as they were made.
@@ -465,6 +468,9 @@ class Segmenter:
         ----------
         features, customers
             As for `fit`.
+        now : str
+            Where these are from, as `made_in` is told to `save`: a week that is run again says what
+            its first run said.
 
         Raises
         ------
@@ -482,7 +488,7 @@ class Segmenter:
         other._matrix, other.columns_ = placed.matrix, fit.columns
         codes = place[placed.codes]
         other.note_ = " ".join([*placed.notes, *untrue_names(other._active, codes, names)])
-        other._fit = fit
+        other._fit, other._now = fit, now
         other._drift = fit.drift(placed.codes, placed.distances)
         other._call(names, codes)
         return other

@@ -150,7 +150,7 @@ def reuse_segments(
             continue
         try:
             model = Segmenter.load(path)
-            placed = model.assign(features, ids)
+            placed = model.assign(features, ids, now=str(run.week))
         except InputError as error:
             told = str(error).replace(str(path), MODEL_FILE)
             missed.append(_missed(week, "unusable", error=told))
