@@ -37,8 +37,8 @@ def test_a_basket_without_its_luck_has_the_same_mean_and_less_noise() -> None:
 
 def test_of_many_rows_the_curvature_that_is_held_changes_next_to_nothing(monkeypatch) -> None:
     trial = made_up(0, two_part.MANY)
-    Z = np.column_stack([np.ones(trial.n), Design.learn(trial.X, "encoded").matrix(trial.X)])
-    asked = Z, trial.y() > 0, trial.codes, trial.K, *two_part.SLABS[0]
+    Z = Design.learn(trial.X, "encoded").matrix(trial.X)
+    asked = two_part.arms_of(Z, trial.y() > 0, trial.codes, trial.K), *two_part.SLABS[0]
     beta, covariance, evidence = two_part.buying(*asked)
     monkeypatch.setattr(two_part, "HELD", 1)
     exact = two_part.buying(*asked)

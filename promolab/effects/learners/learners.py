@@ -271,8 +271,9 @@ class DRLearner(EffectModel):
     def fit(self, which: np.ndarray) -> EffectModel:
         """Learn from some rows; where arms learn from each other, what they share first."""
         if self.setting.learner.name == TWO_PART:
-            rows, Z = self.setting.rows, self.setting.Z[which]
-            self.parts = list(two_part_effects(Z, rows.y[which], rows.codes[which], self.arms))
+            rows = self.setting.rows
+            found = two_part_effects(self.setting.Z, rows.y, rows.codes, self.arms, which)
+            self.parts = list(found)
             return self
         if self.targets is None or self.setting.learner.name != POOLED or self.arms < 3:
             return super().fit(which)
@@ -405,7 +406,7 @@ class Shared:
         return setting if rows is None else self._of_other(setting, rows)
 
     def _steadied(self, rows: Rows) -> Rows | None:
-        return smoothed(rows, self.columns("encoded")[1]) if heavy_tailed(rows.y) else None
+        return smoothed(rows, self._wide("encoded")[2]) if heavy_tailed(rows.y) else None
 
     def _of_other(self, setting: Setting, rows: Rows) -> Setting:
         nuisance = self.nuisance(setting.outcome_learner, rows)

@@ -14,6 +14,19 @@ RANK = 1e-10
 """Share of the largest eigenvalue below which a direction counts as not seen."""
 PENALTIES = np.logspace(-6, 4, 41)
 """Penalties tried, per row."""
+PIECE = 1 << 17
+"""Rows at a time: copies of more would be what memory is needed for."""
+
+
+def pieces(n: int) -> list[slice]:
+    """Return slices of n rows.
+
+    Examples
+    --------
+    >>> pieces(3)
+    [slice(0, 131072, None)]
+    """
+    return [slice(begin, begin + PIECE) for begin in range(0, n, PIECE)]
 
 
 @dataclass(frozen=True)
@@ -89,11 +102,15 @@ def ridge(
     if not total > 0:
         return nothing(Z.shape[1])
     centre, level = w @ Z / total, float(w @ y / total)
-    rows, deviation = Z - centre, y - level
-    weighted = rows if weight is None else rows * w[:, None]
-    turned = Turned.of(centre, weighted.T @ rows, total)
+    deviation, products, along = y - level, np.zeros((Z.shape[1],) * 2), np.zeros(Z.shape[1])
+    for part in pieces(len(y)):
+        rows = Z[part] - centre
+        weighted = rows if weight is None else rows * w[part, None]
+        products += weighted.T @ rows
+        along += weighted.T @ deviation[part]
+    turned = Turned.of(centre, products, total)
     left, n = float(w @ deviation**2), int(np.count_nonzero(w))
-    return turned.line(level, weighted.T @ deviation, left, n, penalty)
+    return turned.line(level, along, left, n, penalty)
 
 
 @dataclass(frozen=True)

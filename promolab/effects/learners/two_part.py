@@ -9,7 +9,7 @@ import numpy as np
 
 from promolab.effects.learners.aipw import Design, Rows, cross_fit, steady
 from promolab.effects.learners.base_learners import Logistic
-from promolab.effects.learners.linear import RANK, LinearFit, ridge
+from promolab.effects.learners.linear import RANK, LinearFit, pieces, ridge
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -164,21 +164,25 @@ def effect_evidence(experiment: Experiment, outcome: str | None = None) -> Effec
     if np.bincount(codes[bought] > 0, minlength=2).min() < 2:
         return None
     design = Design.learn(experiment.X, "encoded")
-    Z = _with_one(design, experiment.X)
+    Z = design.matrix(experiment.X)
     with steady(Z.size):
-        fits = [buying(Z, bought, codes, experiment.K, *slab) for slab in SLABS]
-        alone = buying(Z, bought, np.zeros(len(y), dtype=np.int64), 1, *SLABS[-1])[2]
+        parts = arms_of(Z, bought, codes, experiment.K)
+        fits = [buying(parts, *slab) for slab in SLABS]
+        parts = arms_of(Z, bought, np.zeros(len(y), dtype=np.int64), 1)
+        alone = buying(parts, *SLABS[-1])[2]
+    del parts
+    Z = np.column_stack([np.ones(bought.sum()), Z[bought]])
     with_arms, covariance, _ = max(fits[:2], key=lambda fit: fit[2])
     # Averages over what may be: slabs, and baskets that arms change, or do not.
     factor = np.logaddexp.reduce(
         [fit[2] - alone + np.log(p) for fit, p in zip(fits, LIKELY, strict=True)]
     )
-    line, shift, of_shift, more = _basket(Z[bought], np.log(y[bought]), codes[bought], experiment.K)
+    line, shift, of_shift, more = _basket(Z, np.log(y[bought]), codes[bought], experiment.K)
     factor += np.logaddexp(0.0, more) - np.log(2)
     changed = 1 / (1 + np.exp(-more))
     of_shift = changed * (of_shift + (1 - changed) * np.outer(shift, shift))
     shift = changed * shift
-    told = np.exp(Z[bought] @ line + np.r_[0.0, shift][codes[bought]])
+    told = np.exp(Z @ line + np.r_[0.0, shift][codes[bought]])
     smearing, given = float(y[bought].sum() / told.sum()), codes[bought] > 0
     off = (y[bought] - smearing * told).std() / y[bought].mean() / np.sqrt(len(told))
     far = [np.log(y[bought] / told)[side] ** 2 for side in (given, ~given)]
@@ -201,15 +205,32 @@ def _chance(line: np.ndarray) -> np.ndarray:
     return np.asarray(1 / (1 + np.exp(-np.clip(line, -30, 30))))
 
 
-def buying(
-    Z: np.ndarray, bought: np.ndarray, codes: np.ndarray, arms: int, spread: float, rounds: int
-) -> tuple[np.ndarray, np.ndarray, float]:
+Arms = list[tuple[np.ndarray, np.ndarray]]
+"""Of each arm the columns of its rows, an intercept before them, (n, d), and who bought, (n,)."""
+
+
+def arms_of(Z: np.ndarray, bought: np.ndarray, codes: np.ndarray, arms: int) -> Arms:
+    """Return each arm's rows: the one copy that is made of the columns; codes below 0 have none."""
+    parts = []
+    for k in range(arms):
+        rows = np.flatnonzero(codes == k)
+        mine = np.ones((len(rows), 1 + Z.shape[1]))
+        for part in pieces(len(rows)):
+            mine[part, 1:] = Z[rows[part]]
+        parts.append((mine, bought[rows].astype(float)))
+    return parts
+
+
+def buying(parts: Arms, spread: float, rounds: int) -> tuple[np.ndarray, np.ndarray, float]:
     """Fit who buys, and return coefficients (K, d), their covariance, and the log evidence."""
-    d = Z.shape[1]
-    parts = [(Z[codes == k], bought[codes == k].astype(float)) for k in range(arms)]
+    arms, d = len(parts), parts[0][0].shape[1]
     beta, own = np.zeros((arms, d)), 0.1**2 if rounds else ALIKE
     base = np.r_[1e-4, np.ones(d - 1)]
-    rounds, squares, every = rounds if d > 1 else 0, None, HELD if len(Z) >= MANY else 1
+    rounds, squares, every = (
+        rounds if d > 1 else 0,
+        None,
+        HELD if sum(len(y) for _, y in parts) >= MANY else 1,
+    )
     for left in range(rounds, -1, -1):  # a step for each spread; all that it takes at last
         arm = np.r_[spread**-2, np.full(d - 1, 1 / own)]
         prior = np.stack([base, *[arm] * (arms - 1)])
@@ -228,7 +249,7 @@ def buying(
 
 
 def _mode(
-    parts: list[tuple[np.ndarray, np.ndarray]],
+    parts: Arms,
     beta: np.ndarray,
     prior: np.ndarray,
     steps: int,
@@ -247,9 +268,11 @@ def _mode(
         slope[0] = slope.sum(axis=0)
         if held is None:
             # Times itself: half the work.
-            mine = zip(parts, chances, strict=True)
-            rows = (Z * np.sqrt(p * (1 - p))[:, None] for (Z, _), p in mine)
-            squares = np.stack([each.T @ each for each in rows])
+            squares = np.zeros((len(parts), *prior.shape[1:] * 2))
+            for k, ((Z, _), p) in enumerate(zip(parts, chances, strict=True)):
+                for part in pieces(len(p)):
+                    rows = Z[part] * np.sqrt(p[part] * (1 - p[part]))[:, None]
+                    squares[k] += rows.T @ rows
         else:
             squares = held
         inner = np.linalg.inv(squares[1:] + prior[1:, :, None] * np.eye(beta.shape[1]))
@@ -309,7 +332,7 @@ def heavy_tailed(y: np.ndarray) -> bool:
     return bool(baskets.std() > HEAVY * baskets.mean())
 
 
-def smoothed(rows: Rows, Z: np.ndarray) -> Rows:
+def smoothed(rows: Rows, wide: np.ndarray) -> Rows:
     """Return the rows with each basket as it was to be expected of its customer and arm.
 
     A basket's own luck says nothing of an effect, and hides it. What is expected is learned from
@@ -318,10 +341,10 @@ def smoothed(rows: Rows, Z: np.ndarray) -> Rows:
     Parameters
     ----------
     rows : Rows
-    Z : ndarray of shape (n, p)
-        Encoded covariates.
+    wide : ndarray of shape (n, p)
+        Encoded covariates, columns of the rounds beside them.
     """
-    bought, wide = rows.y > 0, rows.with_blocks(Z)
+    bought = rows.y > 0
     logs = np.log(np.where(bought, rows.y, 1.0))
     # Clipped at both ends, so that a few baskets do not decide.
     logs[bought] = np.clip(logs[bought], *np.quantile(logs[bought], [ENDS, 1 - ENDS]))
@@ -395,7 +418,7 @@ class TwoPartEffect:
 
 
 def two_part_effects(
-    Z: np.ndarray, y: np.ndarray, codes: np.ndarray, arms: int
+    Z: np.ndarray, y: np.ndarray, codes: np.ndarray, arms: int, which: np.ndarray
 ) -> list[TwoPartEffect]:
     """Fit what each arm but the control does to buying (`buying`) and to baskets.
 
@@ -406,13 +429,17 @@ def two_part_effects(
         Smoothed money (`smoothed`).
     codes : ndarray of int of shape (n,)
     arms : int
+    which : ndarray of bool of shape (n,)
+        The rows to learn from.
     """
     bought = y > 0
-    odds = buying(np.column_stack([np.ones(len(Z)), Z]), bought, codes, arms, *SLABS[0])[0]
+    odds = buying(arms_of(Z, bought, np.where(which, codes, -1), arms), *SLABS[0])[0]
     odds[1:] += odds[0]
     chances = [Logistic(each[1:], float(each[0])) for each in odds]
-    line = ridge(Z[bought], np.log(y[bought]))
-    told = np.exp(line.predict(Z[bought]))
+    bought &= which
+    Z = Z[bought]
+    line = ridge(Z, np.log(y[bought]))
+    told = np.exp(line.predict(Z))
     factor = arm_factors(y[bought], told, codes[bought], arms)
     basket = replace(line, level=line.level + float(np.log(factor[0])))
     return [
