@@ -225,7 +225,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         ):
             raise InputError("like learned of other decisions, or in another way; leave it out")
         shared = Shared(experiment, outcome, self.folds, self.seed, self.clip, there)
-        with steady(shared.rows.n * shared.X.shape[1]):
+        with steady(shared.rows.n * len(experiment.covariates)):
             kept = kept_rows(shared.chances, self._trim(experiment))
             checks = check_experiment(
                 experiment,
@@ -364,7 +364,7 @@ class UpliftModel(BaseEstimator):  # type: ignore[misc]
         """
         shared = self._rows().shared
         rows = replace(shared.rows, y=self.experiment_.frame[column].to_numpy(float), binary=False)
-        with steady(rows.n * shared.X.shape[1]):
+        with steady(rows.n * len(self.experiment_.covariates)):
             return shared.nuisance(base_learner("ridge"), rows).mu
 
     @property

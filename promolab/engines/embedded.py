@@ -11,11 +11,41 @@ from typing import Any
 import ibis
 import ibis.expr.operations as ops
 import ibis.expr.types as ir
+import pandas as pd
+import pyarrow.types as of
 from ibis.backends.duckdb import Backend
+from ibis.backends.duckdb.converter import DuckDBPandasData
+
+PLAIN = (of.is_floating, of.is_integer, of.is_string, of.is_large_string, of.is_timestamp)
+"""Types of which a missing value says the same in an array as among Python's objects."""
+MANY = 100_000
+"""Rows from which on columns stay arrays of their own: to put them side by side takes a copy."""
 
 
 class Embedded(Backend):
     """DuckDB in this process."""
+
+    def execute(
+        self, expr: ir.Expr, /, *, params: Any = None, limit: Any = None, **options: Any
+    ) -> Any:
+        """Return what an expression gives as pandas has it, a column after the other.
+
+        Ibis makes Python's objects of columns that lack a value, of all of them at once.
+        """
+        found = self._to_duckdb_relation(expr, params=params, limit=limit, **options)
+        table = found.to_arrow_table()
+        columns: dict[str, Any] = dict(zip(table.column_names, table.columns, strict=True))
+        n = len(table)
+        del found, table
+        for name, kind in expr.as_table().schema().items():
+            each = columns[name]
+            known = n - each.null_count
+            whole = not (of.is_nested(each.type) or of.is_dictionary(each.type)) and known == n
+            whole |= known > 0 and any(is_it(each.type) for is_it in PLAIN)
+            values = pd.DataFrame({name: each.to_pandas() if whole else each.to_pylist()})[name]
+            columns[name] = DuckDBPandasData.convert_column(values, kind)
+            del each, values
+        return expr.__pandas_result__(pd.DataFrame(columns, copy=n < MANY))
 
     def create_table(self, name: str, /, obj: Any = None, **options: Any) -> ir.Table:
         """Keep what an expression gives as a temporary table; all else is done by Ibis.

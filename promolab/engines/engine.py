@@ -39,6 +39,8 @@ def connect(threads: int | None = None) -> Any:
         "temp_directory": str(scratch() / f"spilled-{next(_numbers)}"),
         # A report is made offline: the engine must not try to fetch an extension.
         "autoinstall_known_extensions": False,
+        # What a query needed and no longer needs goes back to the system, not into reserve.
+        "allocator_background_threads": True,
     }
     if threads:
         settings["threads"] = int(threads)

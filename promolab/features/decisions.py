@@ -186,6 +186,7 @@ WITHIN = "share_of_arm"
 """Column: the chance of the action taken among those of its arm."""
 KEYS = ("decision_id", "customer_id", "ts", "action", "holdout", "arm", "span", "round", WITHIN)
 ORDER = ("ts", "customer_id", "decision_id")
+ROUND = "%Y-%m-%d %H:%M"
 
 
 def decisions_experiment(
@@ -294,7 +295,8 @@ def decisions_experiment(
     attributes = attributes_of(shop)
     described = _described(shop, measured, attributes, spans["ts"].tolist())
     frame = described.order_by(ORDER).execute()
-    frame["round"] = frame["ts"].dt.strftime("%Y-%m-%d %H:%M")
+    moments = frame["ts"].drop_duplicates()  # few, of many rows
+    frame["round"] = frame["ts"].map(dict(zip(moments, moments.dt.strftime(ROUND), strict=True)))
     taken = {*KEYS, *outcomes, *placebo, *soon, "cluster_id"}
     found = Experiment(
         frame.drop(columns="span"),

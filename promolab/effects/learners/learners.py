@@ -328,7 +328,7 @@ class Shared:
         if like is not None:
             self.__dict__ |= like.__dict__
         else:
-            self.clip, self.X = clip, experiment.X
+            self.clip = clip
             self.fold = folds_of(experiment.frame[experiment.customer_id], folds, seed)
             self._columns: dict[str, tuple[Design, np.ndarray, np.ndarray]] = {}
             self._cells: dict[str, Cells] = {}
@@ -342,10 +342,11 @@ class Shared:
     def _wide(self, style: str) -> tuple[Design, np.ndarray, np.ndarray]:
         """Return the same, and the columns with those of the rounds."""
         if style not in self._columns:
-            design = Design.learn(self.X, style)
+            X = self.experiment.X  # a copy, and dear to keep
+            design = Design.learn(X, style)
             p = len(design.sources)
             wide = self.rows.before_blocks(p)
-            design.matrix(self.X, wide[:, :p])
+            design.matrix(X, wide[:, :p])
             self._columns[style] = design, wide[:, :p], wide
         return self._columns[style]
 
