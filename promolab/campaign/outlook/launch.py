@@ -65,8 +65,8 @@ class Launch(Result):
         Fitted on every promotion that is over; None where there is too little history.
     scores : DataFrame
         customer_id, promotion_id, p_redeemed, support: every customer with history × promotion.
-    candidates : DataFrame
-        The features behind the scores.
+    candidates : ibis Table
+        The features behind the scores; None where there is none.
     outlook : DataFrame
         `promolab.campaign.outlook.forecasts.list_outlook` of each promotion that starts.
     why : str
@@ -80,7 +80,7 @@ class Launch(Result):
     backtest: Backtest = field(repr=False)
     model: ResponseModel | None = field(default=None, repr=False)
     scores: pd.DataFrame = field(default_factory=_no_scores, repr=False)
-    candidates: pd.DataFrame = field(default_factory=_no_scores, repr=False)
+    candidates: Any = field(default=None, repr=False)
     outlook: pd.DataFrame = field(default_factory=_no_outlook, repr=False)
     why: str = ""
     zone: str = "UTC"
@@ -174,7 +174,9 @@ class Launch(Result):
         mine = ranked if customer is None else ranked[ranked["customer_id"] == customer]
         if mine.empty:
             raise InputError(f"customer {customer!r} is not ranked; take one of scores.customer_id")
-        row = self.candidates.loc[mine.index[:1]]
+        keys = ("customer_id", "promotion_id")
+        first = [self.candidates[key].isin(mine[key].head(1).tolist()) for key in keys]
+        row = self.candidates.filter(first).execute()
         named = called(row["customer_id"].tolist())[0]
         who = words_of(__name__, "Launch", called=named).say("customer")
         # Against some of those whom past promotions contacted; the logistic one needs none.
@@ -261,12 +263,14 @@ def launch_week(
         return Launch(starting, pairs, backtest, why=why, zone=shop.zone)
     if starting.empty:
         return Launch(starting, pairs, backtest, fitted, zone=shop.zone)
-    candidates = build_candidates(shop, as_of, starting["promotion_id"].tolist()).execute()
-    with unseen_expected():  # what past promotions say of these, `support` tells
-        chances = fitted.probability(candidates)
-    scores = candidates[["customer_id", "promotion_id"]].assign(
-        p_redeemed=chances, support=support(done, candidates)
-    )
+    candidates, parts = build_candidates(shop, as_of, starting["promotion_id"].tolist()), []
+    for promotion in starting["promotion_id"].tolist():  # all at once would be what fills memory
+        rows = candidates.filter(candidates.promotion_id == promotion).execute()
+        with unseen_expected():  # what past promotions say of these, `support` tells
+            chances = fitted.probability(rows)
+        told = {"p_redeemed": chances, "support": support(done, rows)}
+        parts.append(rows[["customer_id", "promotion_id"]].assign(**told))
+    scores = pd.concat(parts, ignore_index=True)
     answered = kinds_answered(shop, as_of)
     outlooks = [
         list_outlook(

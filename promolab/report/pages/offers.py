@@ -93,13 +93,12 @@ class WeekOffers(Result):
     def to_frame(self) -> pd.DataFrame:
         """Return a row per promotion, customer and offer."""
         # Of one promotion they may be coupons, of another products: as text they are one column.
-        parts = [
-            o.frame.assign(promotion_id=o.promotion_id, offer=o.frame["offer"].astype(str))
-            for o in self.offers
-        ]
+        parts = [o.frame.assign(offer=o.frame["offer"].astype(str)) for o in self.offers]
         if not parts:
             return pd.DataFrame(columns=COLUMNS)
-        return pd.concat(parts, ignore_index=True)[COLUMNS]
+        for o, part in zip(self.offers, parts, strict=True):
+            part.insert(0, "promotion_id", o.promotion_id)
+        return pd.concat(parts, ignore_index=True)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the headline figures, by promotion."""
