@@ -358,10 +358,13 @@ class ReplyTerms:
     ----------
     precision : float
         Share of the answered questions whose first template should be the right one.
+    foreign : float
+        Share of the questions that no template is for that may be answered all the same.
     intents : mapping of str to ReplyTemplate
     """
 
     precision: Annotated[float, partial(share, zero=False, one=False)] = 0.9
+    foreign: Annotated[float, partial(share, zero=False)] = 0.1
     intents: Annotated[Mapping[str, ReplyTemplate], by_name(reply_template)] = field(
         default_factory=dict, hash=False
     )

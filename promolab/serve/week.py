@@ -158,7 +158,8 @@ def open_week(week: str, out: str | Path = "reports") -> ReleasedWeek:
         identification if known else "",
         left_of(run, shop),
         _channels(shop, rules),
-        Replies(stated.intents, precision=stated.precision) if stated.intents else None,
+        Replies(stated.intents, precision=stated.precision, foreign=stated.foreign)
+        if stated.intents else None,
         _terms(shop) if stated.intents and shop.has("promotions") else {},
     )  # fmt: skip
 

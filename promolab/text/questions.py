@@ -16,6 +16,7 @@ from promolab.contract import ReplyTemplate, reply_template, toml_table
 from promolab.errors import InputError
 from promolab.results import Estimate, Result
 from promolab.stats import wilson
+from promolab.text.ratings import LEVEL, share_of
 from promolab.text.tokens import SIGN, key_of, masked, script_of
 from promolab.threads import single_threaded
 
@@ -30,6 +31,7 @@ SHOWN = 3
 """Templates among which the right one is looked for, in what is said of quality."""
 _LANGUAGE = {"signs": "zh", "letters": "en"}
 _BETWEEN = re.compile(rf"(?<=[{SIGN}]) (?=[{SIGN}])")
+Given = Mapping[str, Any]
 _PLACE = re.compile(r"\{(\w+)\}")
 
 
@@ -49,7 +51,13 @@ class ReplyQuality(Result):
         Of examples held out, the share that is answered; of those, the share whose first template
         is the right one, and the share that has the right one among the first three.
     foreign : Estimate
-        Of examples whose intent was left out, the share that is answered all the same.
+        Of examples whose intent was left out, the share that is answered all the same; its interval
+        is clustered by intent.
+    allowed : float
+        Share of them that may be.
+    rule : {"precision", "foreign", ""}
+        Which of the two set the threshold: below it too few answers are right, or too many foreign
+        questions are answered, though enough answers would be right. Empty without one.
     """
 
     frame: pd.DataFrame = field(repr=False)
@@ -59,13 +67,15 @@ class ReplyQuality(Result):
     right: Estimate
     among: Estimate
     foreign: Estimate
+    allowed: float = 0.1
+    rule: str = ""
 
     def __bool__(self) -> bool:
         return not math.isnan(self.threshold)
 
     def facts(self) -> Mapping[str, Any]:
         """Return whether anything is answered, and from how many intents it was learned."""
-        return {"known": bool(self), "intents": self.frame, "left": 1 - self.wanted, "k": SHOWN}
+        return {"known": bool(self), "intents": self.frame, "k": SHOWN}
 
 
 @dataclass(frozen=True)
@@ -112,6 +122,9 @@ class Replies:
         mapping of ``en`` and ``zh``: a question in Chinese is answered in Chinese.
     precision : float
         Share of the answered questions whose first template should be the right one.
+    foreign : float
+        Share of the questions that no template is for that may be answered all the same. A larger
+        one answers more questions: where somebody reads what is suggested before it is sent.
     seed : int
         Deals examples and intents to the parts that are held out.
 
@@ -133,8 +146,9 @@ class Replies:
     by tf–idf, gives each intent a chance; the score is that chance times the cosine to the
     intent's most similar example, which is small for what nobody gave an example of. The threshold
     is the lowest at which, of the examples held out, one more wrong answer than was found would
-    still leave the precision wanted, and at which of the examples whose whole intent was left out
-    no larger share is answered than may be wrong. Equal texts are one example.
+    still leave the precision wanted, and at which the share answered of those whose whole intent
+    was left out, and a standard error more (of its mean by intent), is no larger than ``foreign``.
+    ``quality_.rule`` says which of the two decides. Equal texts are one example.
 
     References
     ----------
@@ -159,9 +173,10 @@ class Replies:
     """
 
     def __init__(
-        self, templates: Mapping[str, Any], *, precision: float = 0.9, seed: int = 0
+        self, templates: Given, *, precision: float = 0.9, foreign: float = 0.1, seed: int = 0
     ) -> None:
         self.precision = share("precision", precision, zero=False, one=False)
+        self.foreign = share("foreign", foreign, zero=False)
         if len(toml_table("templates", templates, None)) < FEWEST_INTENTS:
             raise InputError(
                 f"templates has too few intents ({len(templates)}); expected {FEWEST_INTENTS} or "
@@ -172,15 +187,13 @@ class Replies:
         examples = _examples(self.templates)
         self._model = _Model(examples)
         self._scripts = frozenset(map(script_of, examples["key"]))
-        self.quality_ = _quality(examples, self.precision, seed_of(seed))
+        self.quality_ = _quality(examples, self.precision, self.foreign, seed_of(seed))
 
     def summary(self) -> str:
         """Say how many examples held out are answered, and how many of them rightly."""
         return self.quality_.summary()
 
-    def suggest(
-        self, question: str, k: int = SHOWN, *, offer: Mapping[str, Any] | None = None
-    ) -> Suggestion:
+    def suggest(self, question: str, k: int = SHOWN, *, offer: Given | None = None) -> Suggestion:
         """Return the templates that answer a question best, or why there are none.
 
         Parameters
@@ -212,7 +225,7 @@ class Replies:
         return Suggestion(intents, texts, tuple(scores[best].tolist()), offered, question=shown)
 
 
-def _text(template: ReplyTemplate, language: str, offer: Mapping[str, Any]) -> tuple[str, bool]:
+def _text(template: ReplyTemplate, language: str, offer: Given) -> tuple[str, bool]:
     """Return a template's text, and whether it names the promotion."""
     plain, told = (
         texts.get(language) or texts.get("", "") for texts in (template.text, template.offer)
@@ -291,7 +304,7 @@ def _joined(key: str) -> str:
     return _BETWEEN.sub("", key)
 
 
-def _quality(examples: pd.DataFrame, wanted: float, seed: int) -> ReplyQuality:
+def _quality(examples: pd.DataFrame, wanted: float, foreign: float, seed: int) -> ReplyQuality:
     """Hold out examples, and then whole intents, and choose the threshold by what came of them."""
     rng, n = np.random.default_rng(seed), len(examples)
     intents, code = np.unique(examples["intent"].to_numpy(dtype=str), return_inverse=True)
@@ -300,21 +313,22 @@ def _quality(examples: pd.DataFrame, wanted: float, seed: int) -> ReplyQuality:
     fold[order] = pd.Series(code[order]).groupby(code[order]).cumcount() % FOLDS
     score, place, far = np.empty(n), np.empty(n, dtype=int), np.empty(n)
     for each in range(FOLDS):
-        for out, foreign in ((fold == each, False), (part == each, True)):
+        for out, strange in ((fold == each, False), (part == each, True)):
             if not out.any():
                 continue
             found = _Model(examples[~out]).scores(examples["key"][out])
-            if foreign:
+            if strange:
                 far[out] = found.max(axis=1)
             else:
                 score[out] = found.max(axis=1)
                 place[out] = (found >= found[np.arange(len(found)), code[out]][:, None]).sum(axis=1)
-    threshold = _threshold(score, place == 1, far, 1 - wanted)
-    told = score >= threshold
+    threshold, rule = _threshold(score, place == 1, pd.Series(far, code), 1 - wanted, foreign)
+    told, answered = score >= threshold, (far >= threshold).astype(float)
     frame = examples.assign(examples=1, answered=told, right=told & (place == 1))
     frame = frame.groupby("intent")[["examples", "answered", "right"]].sum().reset_index()
-    shares = (told, (place == 1)[told], (place <= SHOWN)[told], far >= threshold)
-    return ReplyQuality(frame, wanted, threshold, *map(_share, shares))
+    shares = map(_share, (told, (place == 1)[told], (place <= SHOWN)[told]))
+    strangers = Estimate.of(share_of(answered, code, LEVEL, len(intents)), n)
+    return ReplyQuality(frame, wanted, threshold, *shares, strangers, foreign, rule)
 
 
 def _share(flags: np.ndarray) -> Estimate:
@@ -323,19 +337,30 @@ def _share(flags: np.ndarray) -> Estimate:
     return Estimate(float(flags.mean()) if n else math.nan, float(low), float(high), n)
 
 
-def _threshold(score: np.ndarray, right: np.ndarray, far: np.ndarray, wrong: float) -> float:
-    """Return the lowest score at which few enough answers are wrong; nan where there is none.
+def _threshold(
+    score: np.ndarray, right: np.ndarray, far: pd.Series, wrong: float, foreign: float
+) -> tuple[float, str]:
+    """Return the lowest score at which few enough answers are wrong, and the rule that set it.
 
     Examples
     --------
-    >>> score = np.arange(30)[::-1] / 30
-    >>> round(30 * _threshold(score, np.arange(30) != 12, np.full(50, 0.1), 0.1))
-    4
+    >>> score, far = np.arange(30)[::-1] / 30, pd.Series(0.1, np.arange(50) // 5)
+    >>> found = _threshold(score, np.arange(30) != 12, far, 0.1, 0.1)
+    >>> round(30 * found[0]), found[1]
+    (4, 'foreign')
     """
     order = np.argsort(-score, kind="stable")
     at, n = score[order], np.arange(1, len(score) + 1)
     last = np.append(at[1:] < at[:-1], True)  # of equal scores all are answered, or none
-    foreign = len(far) - np.searchsorted(np.sort(far), at)
-    few = np.cumsum(~right[order]) + 1 <= wrong * (n + 1)
-    good = last & few & (foreign + 1 <= wrong * (len(far) + 1))
-    return float(at[np.flatnonzero(good)[-1]]) if good.any() else math.nan
+    few = last & (np.cumsum(~right[order]) + 1 <= wrong * (n + 1))
+    size = np.bincount(far.index)  # by intent
+    hits = np.zeros((len(at) + 1, len(size)))
+    np.add.at(hits, (np.searchsorted(-at, -far), far.index), 1 / size[far.index])
+    answered = hits[:-1].cumsum(axis=0)  # of each intent that was left out, by threshold
+    error = answered.std(axis=1, ddof=1) / math.sqrt(len(size))
+    likely = answered.mean(axis=1) + np.maximum(error, 1 / len(far))
+    both = few & (np.minimum(likely, 1) <= foreign)
+    if not both.any():
+        return math.nan, ""
+    lowest = np.flatnonzero(both)[-1]
+    return float(at[lowest]), "foreign" if few[lowest + 1 :].any() else "precision"

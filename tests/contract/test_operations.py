@@ -45,6 +45,7 @@ least = 25
 
 [replies]
 precision = 0.8
+foreign = 1.0
 
 [replies.intents."too late"]
 text = { en = "Soon.", zh = "快了。" }
@@ -83,6 +84,7 @@ def test_all_sections_are_understood(tmp_path):
     assert (found.release.owner, found.release.deadline) == ("Ana", "Monday 12:00")
     late = found.replies.intents["too late"]
     assert (found.replies.precision, late.examples) == (0.8, ("Where is it?",))
+    assert found.replies.foreign == 1 and read_operations(Settings()).replies.foreign == 0.1
     assert late.text["zh"] == "快了。" and late.offer == {"": "{offer}, {discount_rate} off"}
     assert found.notify.on_success == ("tell", "the team", "") and found.notify.on_failure == ()
 
@@ -119,6 +121,7 @@ def test_what_is_wrong_is_said(tmp_path):
         ("[contct]\n", r"unknown key 'contct'; did you mean 'contact'"),
         ("[privacy]\nleast = 0\n", r"\[privacy\] least = 0; expected a whole number from 1 on"),
         ("[replies]\nprecision = 90", "precision = 90; expected a share between 0 and 1"),
+        ("[replies]\nforeign = 0", "foreign = 0; expected a share above 0"),
         ("[replies.intents.late]\ntext = 'Soon.'", "intents.late: .* lacks examples; write text"),
         ("[replies.late]\ntext = 'Soon.'", "unknown key 'late'; known: .*intents"),
         ("[[contact]]\nlimits = []", r"\[contact\] is .*, must be a table of key = value"),

@@ -36,6 +36,9 @@ REFUSED, UNLISTED = range(0, 12), range(12, 18)
 NOW = pd.Timestamp(FIRST.start("America/New_York")) + pd.Timedelta(hours=3)
 """When tests ask, unless they say otherwise: the week's promotion has begun."""
 REPLIES = """
+[replies]
+foreign = 0.2
+
 [replies.intents.late]
 text = { en = "It is on its way.", zh = "正在路上。" }
 offer = { en = "It is on its way. {offer} is yours until {ends_at}." }

@@ -22,6 +22,7 @@ def first(service, customer, question=LATE, promotion=None):
 
 def test_a_promotion_is_named_only_to_who_may_be_offered_it(service, reports):
     (promotion,) = service.week.promotions
+    assert service.week.replies.foreign == 0.2
     table = planned(reports)
     for customer in table.index:
         (pair,) = service.score([customer], None, False)["customers"][0]["promotions"]
