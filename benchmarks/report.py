@@ -14,27 +14,26 @@ import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
-from benchmarks.processes import Usage, fresh, pytest_row, run_watched
+from benchmarks.processes import ROOT, Usage, fresh, pytest_row, run_watched
 from benchmarks.table import Row, Run, at_most, part, unmeasured
 
-if TYPE_CHECKING:
-    from promolab.contract import Shop
-
-WEEK = "2017-W44"
+WEEK, LATER = "2017-W44", "2017-W45"
 KINDS = ("*.parquet", "*.json", "*.html")
 ONE_DATE = datetime(2017, 10, 30, 4)
 """The start of the default week."""
 
 
 @part("report", "importing promolab", quick={})
-def import_time(runs: int = 5) -> Row:
-    """Time ``import promolab`` in fresh processes."""
+def start_times(runs: int = 5) -> Iterator[Row]:
+    """Time ``import promolab`` and ``promolab --help`` in fresh processes."""
     timed = "from time import perf_counter as now; t = now(); import promolab; print(now() - t)"
     seconds = [float(run_watched(["-c", timed], every=0.01).stdout) for _ in range(runs)]
-    return at_most("import promolab", statistics.median(seconds), 0.3, "s", f"median of {runs}")
+    yield at_most("import promolab", statistics.median(seconds), 0.25, "s", f"median of {runs}")
+    asked = [run_watched(["-m", "promolab.cli", "--help"], every=0.01) for _ in range(runs)]
+    seconds = [usage.wall_seconds for usage in asked]
+    yield at_most("promolab --help", statistics.median(seconds), 0.4, "s", f"median of {runs}")
 
 
 @part("report", "the weekly report, on two threads twice and on one", quick={"threads": (2,)})
@@ -44,38 +43,55 @@ def reports(run: Run, threads: tuple[int, ...] = (2, 2, 1)) -> Iterator[Row]:
     folders, usages = [folder for folder, _ in made], [usage for _, usage in made]
     walls = [one.wall_seconds for one, many in zip(usages, threads, strict=True) if many == 2]
     told = f"processor {min(usage.cpu_seconds for usage in usages):.1f} s"
-    yield at_most(f"promolab report --week {WEEK}, wall clock, two threads", walls, 60, "s", told)
-    watched = max(usage.peak_mb for usage in usages)
-    noted = max(largest_step_mb(folder) for folder in folders)
-    peak, told = max(watched, noted) / 1024, f"watched {watched:.0f} MB, manifest {noted:.0f} MB"
-    yield at_most("promolab report, peak memory of any process", peak, 1.5, "GB", told)
+    yield at_most(f"promolab report --week {WEEK}, wall clock, two threads", walls, 50, "s", told)
+    peak = max(usage.peak_mb for usage in usages) / 1024
+    yield at_most("promolab report, peak memory of any process", peak, 1, "GB")
     if len(made) > 1:
         first, second, one_thread = folders
         yield repeatable(first, second)
         yield repeatable(
             first / "tables", one_thread / "tables", "tables of -p threads=1 and -p threads=2"
         )
+        later = make_report(run.out / "0", 2, LATER)[1].wall_seconds
+        yield at_most(f"promolab report --week {LATER}, into the same folder", later, 40, "s")
 
 
-def make_report(out: Path, threads: int) -> tuple[Path, Usage]:
+def make_report(out: Path, threads: int, week: str = WEEK) -> tuple[Path, Usage]:
     """Run ``promolab report`` in its own process; return the week's folder and what it took."""
-    options = ["--week", WEEK, "--out", str(out), "-p", f"threads={threads}"]
+    options = ["--week", week, "--out", str(out), "-p", f"threads={threads}"]
     # Two folders have equal pseudonyms only where the same secret is stated.
     with patch.dict(os.environ, PROMOLAB_KEY="equal pseudonyms in all folders of the benchmark"):
         usage = run_watched(["-m", "promolab.cli", "report", *options])
-    return out / WEEK, usage
+    return out / week, usage
+
+
+CUSTOMERS = ((50_000, 2.5, 2), (200_000, 8, 4), (1_000_000, 40, 14))
+"""Simulated customers, and the most minutes and GB of a report; the last with ``--large``."""
+
+
+@part("report", "reports of simulated shops, and of a bare clone")
+def larger_reports(run: Run) -> Iterator[Row]:
+    """Yield time, memory, and time per customer against the shop before; and a clone's first."""
+    before = float("inf")
+    for customers, minutes, memory in CUSTOMERS[: 3 if run.large else 2]:
+        what = f"promolab report, {customers:,} customers"
+        asked = ["--source", f"simulated:customers={customers}", "--out", str(run.scratch / what)]
+        usage = run_watched(["-m", "promolab.cli", "report", *asked])
+        more, before = usage.wall_seconds / customers / before, usage.wall_seconds / customers
+        told = f"a customer {more:.2f} × the shop before"
+        yield at_most(what, usage.wall_seconds / 60, minutes, "min", told, also=more <= 1.1)
+        told = f"all at once {usage.sum_mb / 1024:.2f} GB"
+        yield at_most(f"{what}, largest process", usage.peak_mb / 1024, memory, "GB", told)
+    clone, begun = str(run.scratch / "clone"), time.perf_counter()
+    for command in (["git", "clone", str(ROOT), clone], ["make", "-C", clone, "report"]):
+        subprocess.run(command, check=True, capture_output=True)
+    yield at_most("make report, bare clone", time.perf_counter() - begun, 120, "s")
 
 
 def week_of(run: Run) -> Path:
     """Return the folder of the week's report, made if it is not there."""
-    folder = run.out / "0" / WEEK
-    return folder if folder.is_dir() else make_report(run.out / "0", 2)[0]
-
-
-def largest_step_mb(folder: Path) -> float:
-    """Return the highest peak memory that the manifest states for a step."""
-    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    return max(float(step["peak_memory_mb"]) for step in manifest["steps"].values())
+    made = (run.out / "0" / WEEK).is_dir()
+    return run.out / "0" / WEEK if made else make_report(run.out / "0", 2)[0]
 
 
 def repeatable(first: Path, second: Path, what: str = "two runs of one week") -> Row:
@@ -113,15 +129,7 @@ def all_dates_against_one(run: Run, runs: int = 3) -> Iterator[Row]:
     ratio = statistics.median(m["all"] / m["one"] for m in measured)
     told = f"median of {runs}: {every:.2f} s for {measured[0]['rows']:,} rows, {one:.2f} s"
     yield at_most(f"{what}, time", ratio, 4, "× one date", told)
-    yield at_most(f"{what}, memory", fresh("report:exposures", shop)["peak_mb"] / 1024, 1, "GB")
-
-
-def exposures(shop_folder: str) -> dict[str, float]:
-    """Describe all exposures, and nothing else."""
-    from promolab import build_features, load_shop
-
-    shop = load_shop(shop_folder)
-    return {"rows": len(build_features(shop, _starts(shop)).execute())}
+    yield at_most(f"{what}, memory", max(m["peak_mb"] for m in measured) / 1024, 1, "GB")
 
 
 def exposures_and_one_date(shop_folder: str) -> dict[str, float]:
@@ -129,20 +137,14 @@ def exposures_and_one_date(shop_folder: str) -> dict[str, float]:
     from promolab import build_features, load_shop
 
     shop = load_shop(shop_folder)
-    starts = _starts(shop)
+    exposed = shop.exposures.join(shop.promotions, "promotion_id")
     # The first call also pays for imports and for reading the files, whichever it is.
     build_features(shop, ONE_DATE).execute()
     begun = time.perf_counter()
     build_features(shop, ONE_DATE).execute()
     between = time.perf_counter()
-    rows = len(build_features(shop, starts).execute())
+    rows = len(build_features(shop, exposed.select("customer_id", as_of="starts_at")).execute())
     return {"one": between - begun, "all": time.perf_counter() - between, "rows": rows}
-
-
-def _starts(shop: Shop) -> Any:
-    """Return each customer contacted with the starts of the promotions."""
-    joined = shop.exposures.join(shop.promotions, "promotion_id")
-    return joined.select("customer_id", as_of="starts_at")
 
 
 # --- first pages -------------------------------------------------------------------------------

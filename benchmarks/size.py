@@ -1,4 +1,4 @@
-"""How features and the weekly report bear a larger shop, beside SQL written by hand."""
+"""How features bear a larger shop, beside SQL written by hand."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.make_events import make_shop
-from benchmarks.processes import fresh, run_watched
+from benchmarks.processes import fresh
 from benchmarks.report import ONE_DATE
 from benchmarks.table import Row, Run, at_most, part
 
@@ -33,7 +33,6 @@ def measure_size(run: Run) -> Iterator[Row]:
     for events in LINES:
         yield against_by_hand(shops[events], events)
     yield from growth({events: shops[events] for events in sizes})
-    yield from whole_report(shops[SIZES[-1]], folder / "reports")
 
 
 def against_by_hand(shop: Path, events: int, runs: int = 3) -> Row:
@@ -66,16 +65,6 @@ def growth(shops: dict[int, Path], runs: int = 3) -> Iterator[Row]:
             f"{what} from {smaller:,} to {larger:,} events", after / before, 12, "×", told
         )
     yield at_most(f"{what} {max(taken):,} events, memory", peak / 1024, 4, "GB")
-
-
-def whole_report(shop: Path, out: Path) -> Iterator[Row]:
-    """Yield time and memory of the weekly report of the large shop."""
-    usage = run_watched(["-m", "promolab.cli", "report", "--source", str(shop), "--out", str(out)])
-    what = "promolab report, 200,000 customers, 10,000,000 events"
-    told = f"processor {usage.cpu_seconds / 60:.1f} min"
-    yield at_most(f"{what}, wall clock", usage.wall_seconds / 60, 8, "min", told)
-    told = f"{usage.peak_mb / 1024:.2f} GB in the largest process"
-    yield at_most(f"{what}, memory of all at once", usage.sum_mb / 1024, 6, "GB", told)
 
 
 def features(what: str, shop_folder: Path) -> pd.DataFrame:
