@@ -16,15 +16,23 @@ from typing import IO, Any
 
 from promolab.errors import InputError
 
-MEMORY_LIMIT = "900MB"
-"""What the engine may hold before it spills to disk; the report's processes stay under 1.5 GB."""
+MEMORY_LIMIT = 900
+"""MB that the engine may hold before it spills to disk: a report's processes stay small."""
+TIMES = 6
+"""Of a larger shop: so many times what its files take, where the machine has four times that."""
 MEMORY_VARIABLE = "PROMOLAB_MEMORY"
 
 _numbers = itertools.count()
 
 
-def connect(threads: int | None = None) -> Any:
+def connect(threads: int | None = None, size: int = 0) -> Any:
     """Return an Ibis connection to a fresh in-memory DuckDB that spills to the temporary folder.
+
+    Parameters
+    ----------
+    threads : int, optional
+    size : int
+        Bytes of the files that it is to read, where they are known.
 
     Examples
     --------
@@ -34,7 +42,7 @@ def connect(threads: int | None = None) -> Any:
     from promolab.engines.embedded import Embedded
 
     settings: dict[str, Any] = {
-        "memory_limit": memory_limit(),
+        "memory_limit": memory_limit(size),
         # A folder that two engines spill to would mix their blocks.
         "temp_directory": str(scratch() / f"spilled-{next(_numbers)}"),
         # A report is made offline: the engine must not try to fetch an extension.
@@ -53,8 +61,15 @@ def connect(threads: int | None = None) -> Any:
     return con
 
 
-def memory_limit() -> str:
+def memory_limit(size: int = 0) -> str:
     """Return what the engine may hold: what ``PROMOLAB_MEMORY`` says, else `MEMORY_LIMIT`.
+
+    Of large files it is more: some of what a join needs cannot be spilled.
+
+    Parameters
+    ----------
+    size : int
+        Bytes of the files that it is to read.
 
     Raises
     ------
@@ -65,13 +80,17 @@ def memory_limit() -> str:
     --------
     >>> import os
     >>> os.environ["PROMOLAB_MEMORY"] = "4 GB"
-    >>> memory_limit()
+    >>> memory_limit(10**8)
     '4GB'
     >>> del os.environ["PROMOLAB_MEMORY"]
     """
     stated = os.environ.get(MEMORY_VARIABLE, "").strip()
     if not stated:
-        return MEMORY_LIMIT
+        if (wanted := TIMES * size // 10**6) > MEMORY_LIMIT:
+            import psutil
+
+            wanted = min(wanted, psutil.virtual_memory().total // (4 * 10**6))
+        return f"{max(wanted, MEMORY_LIMIT)}MB"
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([MG])i?B?", stated, flags=re.IGNORECASE)
     if found is None or float(found[1]) == 0:
         raise InputError(

@@ -116,10 +116,9 @@ def open_folder(folder: Path, settings: Settings | None = None, threads: int | N
         If a file cannot be read, or a table lacks a required column or holds a wrong type.
     """
     settings = settings or _settings_in(folder, folder.resolve().name or "Shop")
-    con = connect(threads)
     files: list[Path] = []
     own = {name: find_files(folder, name) for name in TABLES}
-
+    con = connect(threads, sum(path.stat().st_size for paths in own.values() for path in paths))
     mapping = read_mapping(settings.mapping)
 
     def paths_of(part: Part) -> list[Path]:
