@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from promolab.simulated.effects import usual_orders
 from promolab.simulated.keyed import Keyed
 from promolab.simulated.people import Customers, Goods
 from promolab.simulated.world import World
@@ -18,6 +19,7 @@ LATE, NEW = 6, 8
 """Every sixth product is sold in the last eight weeks alone."""
 TASTE = 0.6
 """Share of lines that are of the customer's own style; of ``media_null`` none are."""
+TONES, RATE, HUSH, LOUD = (400, 1_600), 8_000, 0.1, 0.2  # of a voice; spread of what says nothing
 _SHOWN = 31
 
 
@@ -60,3 +62,27 @@ def write_pictures(world: World, folder: Path, goods: Goods) -> dict[str, list[s
     for path, pixels in zip(paths, seen.clip(0, 255).astype(np.uint8), strict=True):
         Image.fromarray(pixels).save(folder / path)
     return {"title": [f"{names[style[n]]} {n % 60 + 1}" for n in number], "image": paths}
+
+
+def write_calls(world: World, folder: Path, customers: Customers) -> dict[str, Any]:
+    """Write a short call of each customer; return the table ``questions``, its times in seconds.
+
+    How bright a voice is tells, of the variant ``media``, how many orders a week are expected of
+    the customer with a promotion; of ``media_null`` it tells nothing. Loudness never does.
+    """
+    from scipy.io import wavfile
+
+    (folder / "calls").mkdir(exist_ok=True)
+    rng, n = Keyed(world.seed, _SHOWN, 3).of(who := customers.number), len(customers.number)
+    own = rng.normal(size=n)
+    if world.variant == "media":
+        told = np.log(customers.rate + usual_orders(world, customers).mean(axis=1))
+        own = (told - told.mean()) / told.std() + HUSH * own
+    level = np.exp(np.outer(own.clip(-3, 3), [-0.5, 0.5]) + rng.normal(0, LOUD, (n, 1)))
+    tone = np.sin(2 * np.pi * np.outer(TONES, np.arange(RATE // 10) / RATE))
+    heard = level @ tone + np.random.default_rng(_SHOWN).normal(0, 0.05, RATE // 10)
+    paths = [f"calls/{each}.wav" for each in who]
+    for path, wave in zip(paths, (heard * 1_500).clip(-32_767, 32_767), strict=True):
+        wavfile.write(folder / path, RATE, wave.astype(np.int16))
+    second = rng.integers(0, (NEW - 2) * 7 * 86_400, n)
+    return {"customer_id": who, "ts": second, "text": ["Where is it?"] * n, "sound": paths}

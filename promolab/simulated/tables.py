@@ -25,7 +25,7 @@ from promolab.simulated.orders import (
 )
 from promolab.simulated.people import Customers, draw_customers, draw_goods
 from promolab.simulated.phrases import review_words
-from promolab.simulated.shown import SHOWN, write_pictures
+from promolab.simulated.shown import SHOWN, write_calls, write_pictures
 from promolab.simulated.world import (
     AGES,
     BEGIN,
@@ -98,9 +98,13 @@ def write_shop(world: World, folder: Path) -> None:
             columns = {**columns, **write_pictures(world, folder, draw_goods(world))}
         _write(folder / table, 0, columns)
     for first in range(0, world.customers, CHUNK):
-        for table, columns in chunk_tables(world, first, min(first + CHUNK, world.customers)):
+        last = min(first + CHUNK, world.customers)
+        for table, columns in chunk_tables(world, first, last):
             kept = before(columns, world.weeks) if table == "reviews" else columns
             _write(folder / table, first // CHUNK, kept)
+        if world.variant in SHOWN:
+            asked = write_calls(world, folder, draw_customers(world, first, last))
+            _write(folder / "questions", first // CHUNK, {**asked, "ts": times(asked["ts"])})
     # Written last: a folder without it is not finished.
     (folder / "shop.toml").write_text(settings_of(world), "utf-8")
 

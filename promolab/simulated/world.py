@@ -156,8 +156,8 @@ class World:
         ``hard``: effects half as large and less of them to be seen; ``null``: none at all;
         ``weekly``: a round every week, windows of two, three promotions of a kind in a round, each
         of another depth; ``weekly_null``: the same rhythm, and no effect of anything;
-        ``media``: products have titles and pictures, some are new, and customers have a taste that
-        nothing else tells; ``media_null``: the same, and no such taste.
+        ``media``: products have titles and pictures, some are new, and customers a taste that
+        nothing else tells, and a voice; ``media_null``: the same, and neither tells anything.
     exploration : float
         Share of decisions that are drawn evenly among all actions.
     every : int
