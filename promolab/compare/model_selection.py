@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from promolab.checks import choice, real_number, whole_number
 from promolab.compare.cross_validation import pair_features
 from promolab.compare.leaderboard import Leaderboard, compare_models
 from promolab.errors import InputError
-from promolab.features import response_features
+from promolab.features import response_features, vector_columns
 from promolab.model import ResponseModel
 from promolab.model.learners import KINDS
 from promolab.results import Estimate, Result, words_of
@@ -135,6 +135,10 @@ class FeatureChoice(Result):
         The week whose features are kept.
     board : Leaderboard or None
         The comparison behind ``auto``.
+    weighed : Leaderboard or None
+        The week's method without vectors of what is shown and said, and with those of each kind.
+    not_weighed : str
+        Why they could not be compared; empty where there are none, too.
     """
 
     which: str
@@ -144,6 +148,8 @@ class FeatureChoice(Result):
     error: str = ""
     since: str = ""
     board: Leaderboard | None = field(default=None, repr=False)
+    weighed: Leaderboard | None = field(default=None, repr=False)
+    not_weighed: str = ""
 
     @property
     def why(self) -> str:
@@ -151,8 +157,11 @@ class FeatureChoice(Result):
         return self.summary()
 
     def facts(self) -> dict[str, Any]:
-        """Return what all features change, where that was compared."""
-        return {"gain": self.board.difference("all") if self.board else None}
+        """Return what all features change, and vectors of each kind, where that was compared."""
+        board, used = self.weighed, vector_columns(self.columns)
+        kinds = {k: board.difference(k) for k in board.models[1:]} if board else {}
+        rows = [{"kind": k, "change": gap, "used": k in used} for k, gap in kinds.items()]
+        return {"gain": self.board.difference("all") if self.board else None, "vectors": rows}
 
 
 @dataclass(frozen=True)
@@ -293,7 +302,9 @@ def choose_method(
     # A penalty that was asked for stays; the usual one may be searched for.
     fixed = {"l2": l2} if l2 else {}
     l2 = l2 or L2[given.which]
-    board, failed = _compared(pairs, asked, given.columns, l2, seed) if asked else (None, "")
+    makers = {kind: partial(ResponseModel, kind, **_options(kind, l2, seed)) for kind in asked}
+    told: dict[str, Any] = {"columns": given.columns, "seed": seed}
+    board, failed = _tried(compare_models, pairs, makers, **told) if asked else (None, "")
     taken = board.recommended if board else ""
     kind = model if model != RECOMMENDED else taken or KINDS[0]
     if model != RECOMMENDED:
@@ -303,10 +314,36 @@ def choose_method(
     options, search, not_searched = _options(kind, l2, seed), None, ""
     if trials:
         fixed = fixed if kind == "logistic" else {}
-        search, not_searched = _searched(pairs, kind, given.columns, trials, seed, fixed)
+        from promolab.compare.search import search_options
+
+        told |= {"trials": trials, "fixed": fixed}
+        search, not_searched = _tried(search_options, pairs, kind, **told)
         options = {**options, **search.best} if search else options
     chosen = MethodChoice(kind, options, given, board, search, reason, failed, not_searched)
-    return _against(pairs, chosen, champion, insisted, seed) if given.columns else chosen
+    chosen = _against(pairs, chosen, champion, insisted, seed) if given.columns else chosen
+    return _weighed(pairs, chosen)
+
+
+def _plain(columns: Iterable[str]) -> list[str]:
+    """Return the columns that are no vectors."""
+    return [name for name in columns if not vector_columns([name])]
+
+
+def _weighed(pairs: pd.DataFrame, chosen: MethodChoice) -> MethodChoice:
+    """Return the choice with the kinds of vectors with which it predicts better beyond noise.
+
+    By the log-loss of past promotions, each from those over before it: paired, and after Holm.
+    """
+    given, found = chosen.features, vector_columns(pairs.columns)
+    if not found or not given.columns:
+        return chosen
+    named = {kind: [*given.columns, *names] for kind, names in {"none": [], **found}.items()}
+    makers = {k: replace(chosen.method, features=tuple(c)).make for k, c in named.items()}
+    board, error = _tried(compare_models, pairs, makers, metric="log_loss")
+    apart = board.facts()["apart"] if board else []
+    better = [name for k in apart if board.difference(k).side == "below" for name in found[k]]
+    told = {"columns": [*given.columns, *better], "weighed": board, "not_weighed": error}
+    return replace(chosen, features=replace(given, **told))
 
 
 def _against(
@@ -318,7 +355,8 @@ def _against(
 ) -> MethodChoice:
     """Return the choice, or the method that served before where it is not better than that."""
     told = champion or {}
-    before, since = Method.of(told) if told else None, str(told.get("week", ""))
+    plain = {"features": _plain(told.get("features", ()))}  # vectors are weighed anew each week
+    before, since = Method.of({**told, **plain}) if told else None, str(told.get("week", ""))
     found = challenge_champion(
         pairs, before, chosen.method, since=since, insisted=insisted, seed=seed
     )
@@ -333,31 +371,12 @@ def _options(kind: str, l2: float, seed: int) -> dict[str, Any]:
     return {"l2": l2} if kind == "logistic" else {"seed": seed}
 
 
-def _compared(
-    pairs: pd.DataFrame, asked: list[str], columns: list[str], l2: float, seed: int
-) -> tuple[Leaderboard | None, str]:
-    makers = {kind: partial(ResponseModel, kind, **_options(kind, l2, seed)) for kind in asked}
+def _tried(compare: Callable[..., Any], *of: Any, **given: Any) -> tuple[Any, str]:
+    """Return what a comparison found, or None and why there is none."""
     try:
-        return compare_models(pairs, makers, columns=columns, seed=seed), ""
+        return compare(*of, **given), ""
     except InputError as error:
         return None, str(error)
-
-
-def _searched(
-    pairs: pd.DataFrame,
-    kind: str,
-    columns: list[str],
-    trials: int,
-    seed: int,
-    fixed: Mapping[str, Any],
-) -> tuple[SearchResult | None, str]:
-    from promolab.compare.search import search_options
-
-    try:
-        found = search_options(pairs, kind, columns=columns, trials=trials, fixed=fixed, seed=seed)
-    except InputError as error:
-        return None, str(error)
-    return found, ""
 
 
 def check_methods(parameters: Mapping[str, Any]) -> None:
@@ -399,7 +418,7 @@ def choose_features(pairs: pd.DataFrame, which: str = "auto") -> FeatureChoice:
     'all'
     """
     choice("features", which, FEATURES)
-    everything, few = pair_features(pairs), response_features(pairs)
+    everything, few = _plain(pair_features(pairs)), response_features(pairs)
     n = len(everything)
     if few is None:
         return FeatureChoice("all", everything, "lacking", n)
@@ -407,10 +426,9 @@ def choose_features(pairs: pd.DataFrame, which: str = "auto") -> FeatureChoice:
     if which != "auto":
         return FeatureChoice(which, found[which], "asked", n)
     makers = {name: partial(ResponseModel, l2=L2[name], columns=c) for name, c in found.items()}
-    try:
-        board = compare_models(pairs, makers, metric="log_loss")
-    except InputError as error:
-        return FeatureChoice("chosen", few, "unknown", n, str(error))
+    board, error = _tried(compare_models, pairs, makers, metric="log_loss")
+    if board is None:
+        return FeatureChoice("chosen", few, "unknown", n, error)
     taken = board.recommend()
     return FeatureChoice(taken, found[taken], "compared", n, board=board)
 
@@ -457,12 +475,11 @@ def challenge_champion(
     absent = len([name for name in champion.features if name not in pairs.columns])
     if absent:
         return told(REPLACED, "absent", absent=absent)
-    try:
-        makers = {_OLD: champion.make, _NEW: challenger.make}
-        everything = sorted({*champion.features, *challenger.features})
-        board = compare_models(pairs, makers, columns=everything, metric="log_loss", seed=seed)
-    except InputError as error:
-        return told(KEPT, "failed", error=str(error))
+    makers = {_OLD: champion.make, _NEW: challenger.make}
+    given = {"columns": sorted({*champion.features, *challenger.features}), "seed": seed}
+    board, error = _tried(compare_models, pairs, makers, metric="log_loss", **given)
+    if board is None:
+        return told(KEPT, "failed", error=error)
     gap = board.difference(_NEW)
     decision = REPLACED if gap.ci_high < 0 else KEPT
     return told(decision, f"compared.{gap.side}", difference=gap, board=board)

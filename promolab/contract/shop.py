@@ -83,6 +83,8 @@ class Shop:
         Rows by table that `promolab.cleaning.known_by` left out, for they are dated later.
     personal : tuple of str
         Columns, as ``table.column``, that `without_personal` left out.
+    folder : Path, optional
+        Where the paths of its pictures and sounds begin; None where it lies in a warehouse.
 
     Examples
     --------
@@ -103,6 +105,7 @@ class Shop:
     seen: ir.Table | None = field(default=None, repr=False)
     later: Mapping[str, int] = field(default_factory=dict)
     personal: tuple[str, ...] = ()
+    folder: Path | None = None
 
     def __getattr__(self, name: str) -> ir.Table:
         if name in TABLES:

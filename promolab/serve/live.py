@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from promolab import features
 from promolab.errors import InputError
 from promolab.features import POSITIVE_RESPONSES, PRIOR_CONTACTS, build_features, read_as_of
 from promolab.serve import formulas
@@ -90,12 +91,10 @@ class LiveFeatures:
         self._made, self._answered = base.made, base.answered
         first = build_features(shop, moment)
         self._told = [c for c in first.columns if c not in ("customer_id", "as_of", *BROWSING)]
-        self._stale = {
-            name: first.select("customer_id", name).execute().set_index("customer_id")[name]
-            .to_dict()
-            for name in STALE
-            if name in first.columns
-        }  # fmt: skip
+        there = [name for name in STALE if name in first.columns]
+        parts = [first.select("customer_id", "as_of", *there), *features.mean_vectors(shop, moment)]
+        rows = [part.drop("as_of").execute().set_index("customer_id") for part in parts]
+        self._stale = {name: one[name].to_dict() for one in rows for name in one}
 
     def update(self, events: Any) -> LiveFeatures:
         """Take in what happened: rows of events, exposures and responses, in any order.

@@ -143,7 +143,8 @@ def open_folder(folder: Path, settings: Settings | None = None, threads: int | N
         if unread and not files:
             raise DataError(f"{error}. {' '.join(unread)}") from error
         raise
-    return dataclasses.replace(shop, files=tuple(files), left_out=(*shop.left_out, *unread))
+    told = (*shop.left_out, *unread)
+    return dataclasses.replace(shop, files=tuple(files), left_out=told, folder=folder)
 
 
 def _two_tables(part: Part, theirs: str, own: str) -> DataError:
@@ -338,7 +339,7 @@ def load_shop(
         kind_of(path)  # says what to do with it
     beside = stated or _settings_in(path.parent, path.stem)
     shop = open_database(f"duckdb://{path.absolute()}", beside, threads)
-    return dataclasses.replace(shop, files=(path,))
+    return dataclasses.replace(shop, files=(path,), folder=path.parent)
 
 
 def _name_of(source: str) -> str:
