@@ -20,6 +20,7 @@ from promolab.recommend import (
     PastOffers,
     ProductGraph,
     Recommender,
+    cold_scores,
     compare_recommenders,
     past_new_products,
     past_offers,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 COLUMNS = ["promotion_id", "customer_id", "place", "offer", "share", "expected"]
 COLUMNS += ["product_id", "bought_before", "reason"]
 WEEKS = 4
+NEW, FIRST = 10, 3  # products that nobody has bought yet on the page, and customers of each
 
 
 @dataclass(frozen=True)
@@ -204,7 +206,18 @@ class WeekOffers(Result):
             titles = encode_media(rows.drop_duplicates("product_id").set_index("product_id").title)
         products = tried(past_new_products, self.graph, vectors=titles)
         told = products if isinstance(products, Html) else say(products.summary())
-        return join([*(say(line) for line in served if line), told])
+        more = [self._likeliest(titles)] if getattr(products, "vectors_help", False) else []
+        return join([*(say(line) for line in served if line), told, *more])
+
+    def _likeliest(self, titles: pd.DataFrame | None) -> Html:
+        """Return who is likeliest to buy the products that nobody has bought yet."""
+        ids = self.graph.products["product_id"]
+        new = ids[~ids.isin(self.graph.past.products)]
+        scores = cold_scores(self.graph, new.head(NEW), vectors=titles)
+        who = [", ".join(self.run.pseudonym(scores[p].nlargest(FIRST).index)) for p in scores]
+        rows = pd.DataFrame({"named": self._named(new.head(NEW)), "who": who})
+        heads = {name: self.say(f"{name}_head") for name in ("named", "who")}
+        return table(rows, heads, caption=self.say("new_products", n=len(new), first=len(rows)))
 
     def method(self) -> Html:
         """Say how lists are made, and what they are not."""
