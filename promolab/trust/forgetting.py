@@ -257,6 +257,7 @@ class _Who:
     def _told_by(self, row: Mapping[str, Any]) -> set[str]:
         """Return what may be ids: a quantity of 12, or product "12", is not customer 12."""
         own = {str(value).strip() for name, value in row.items() if name in _IDS}
+        own |= {*re.split(r"[/\\]|\.\w+$", str(row.get("sound", "")))}  # of a call: named by a path
         texts = {value.strip() for value in row.values() if isinstance(value, str)}
         return own | {text for text in texts if not text.isdigit()}
 

@@ -328,8 +328,9 @@ def worded(tmp_path_factory):
         pd.DataFrame({"customer_id": some}).to_parquet(out / "lab" / "shop" / f"{name}.parquet")
     numbers = pd.DataFrame({"customer_id": [12, 13]})
     numbers.to_parquet(out / "lab" / "shop" / "responses.parquet")
-    row = {"number": [0, 1], "table": "events", "rule": "missing_key"}
-    row["row"] = ['{"customer_id":null,"product_id":"C9"}', OF_ANOTHER]
+    row = {"number": [0, 1, 2], "table": "events", "rule": "missing_key"}
+    call = '{"customer_id":null,"sound":"calls/C7.wav"}'
+    row["row"] = ['{"customer_id":null,"product_id":"C9"}', OF_ANOTHER, call]
     pd.DataFrame(row).to_parquet(out / "lab" / "tables" / "quarantine.parquet")
     pd.DataFrame({"customer_id": ["C8", "C9"], "x": [1, 2]}).to_parquet(
         out / "lab" / "tables" / "scores.parquet"
