@@ -82,6 +82,8 @@ def test_a_customer_and_the_list_are_explained_in_plain_words(launched) -> None:
     said = launched.explain(called=lambda ids: ["C-1"]).summary()
     top = launched.scores["p_redeemed"].max()
     assert said.startswith(f"Customer C-1 has a chance of {100 * top:.1f} % to redeem")
+    (likeliest,) = launched.likeliest["customer_id"]
+    assert launched.explain(likeliest, called=lambda ids: ["C-1"]).summary() == said
     refused("customer 'none' is not ranked", launched.explain, "none")
     refused("Nobody is ranked", replace(launched, model=None).explain)
     tips = replace(launched, pairs=launched.pairs.assign(promotion_kind="recommendation"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -65,8 +65,10 @@ class Launch(Result):
         Fitted on every promotion that is over; None where there is too little history.
     scores : DataFrame
         customer_id, promotion_id, p_redeemed, support: every customer with history × promotion.
-    candidates : ibis Table
-        The features behind the scores; None where there is none.
+    likeliest : DataFrame
+        The features behind the highest score.
+    candidates : callable or None
+        Takes ids of promotions, works out the features behind their scores again (an Ibis table).
     outlook : DataFrame
         `promolab.campaign.outlook.forecasts.list_outlook` of each promotion that starts.
     why : str
@@ -80,7 +82,8 @@ class Launch(Result):
     backtest: Backtest = field(repr=False)
     model: ResponseModel | None = field(default=None, repr=False)
     scores: pd.DataFrame = field(default_factory=_no_scores, repr=False)
-    candidates: Any = field(default=None, repr=False)
+    likeliest: pd.DataFrame = field(default_factory=_no_scores, repr=False)
+    candidates: Callable[[list[Any]], Any] | None = field(default=None, repr=False)
     outlook: pd.DataFrame = field(default_factory=_no_outlook, repr=False)
     why: str = ""
     zone: str = "UTC"
@@ -170,13 +173,13 @@ class Launch(Result):
 
         if self.model is None or self.scores.empty:
             raise InputError("Nobody is ranked this week, so there is no score to explain")
-        ranked = self.scores.sort_values(["p_redeemed", "customer_id"], ascending=[False, True])
-        mine = ranked if customer is None else ranked[ranked["customer_id"] == customer]
-        if mine.empty:
+        row, mine = self.likeliest, self.scores[self.scores["customer_id"] == customer]
+        if customer is not None and mine.empty:
             raise InputError(f"customer {customer!r} is not ranked; take one of scores.customer_id")
-        keys = ("customer_id", "promotion_id")
-        first = [self.candidates[key].isin(mine[key].head(1).tolist()) for key in keys]
-        row = self.candidates.filter(first).execute()
+        if customer is not None and self.candidates is not None:
+            top = _ranked(mine)["promotion_id"].tolist()
+            rows = self.candidates(top)
+            row = rows.filter(rows.customer_id == customer).execute()
         named = called(row["customer_id"].tolist())[0]
         who = words_of(__name__, "Launch", called=named).say("customer")
         # Against some of those whom past promotions contacted; the logistic one needs none.
@@ -263,14 +266,19 @@ def launch_week(
         return Launch(starting, pairs, backtest, why=why, zone=shop.zone)
     if starting.empty:
         return Launch(starting, pairs, backtest, fitted, zone=shop.zone)
-    candidates, parts = build_candidates(shop, as_of, starting["promotion_id"].tolist()), []
+    candidates = partial(build_candidates, shop, as_of)
+    table, parts, firsts = candidates(starting["promotion_id"].tolist()), [], {}
     for promotion in starting["promotion_id"].tolist():  # all at once would be what fills memory
-        rows = candidates.filter(candidates.promotion_id == promotion).execute()
+        rows = table.filter(table.promotion_id == promotion).execute()
         with unseen_expected():  # what past promotions say of these, `support` tells
             chances = fitted.probability(rows)
         told = {"p_redeemed": chances, "support": support(done, rows)}
         parts.append(rows[["customer_id", "promotion_id"]].assign(**told))
+        firsts[promotion] = rows.loc[_ranked(parts[-1]).index]
+    del table  # the engine keeps what it was worked out from as long as it is there
     scores = pd.concat(parts, ignore_index=True)
+    best = _ranked(scores)["promotion_id"].tolist()
+    likeliest = firsts[best[0]] if best else _no_scores()
     answered = kinds_answered(shop, as_of)
     outlooks = [
         list_outlook(
@@ -286,8 +294,14 @@ def launch_week(
         if len(mine := scores[scores["promotion_id"] == row["promotion_id"]])
     ]
     outlook = pd.concat(outlooks, ignore_index=True) if outlooks else _no_outlook()
-    found = starting, pairs, backtest, fitted, scores, candidates, outlook
+    found = starting, pairs, backtest, fitted, scores, likeliest, candidates, outlook
     return Launch(*found, zone=shop.zone)
+
+
+def _ranked(scores: pd.DataFrame) -> pd.DataFrame:
+    """Return the row of the highest chance, of equal ones that of the first customer."""
+    order = scores.sort_values(["p_redeemed", "customer_id"], ascending=[False, True])
+    return order.head(1)
 
 
 def past_pairs(shop: Shop, starts_at: datetime, as_of: datetime | None = None) -> pd.DataFrame:
