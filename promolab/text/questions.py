@@ -326,9 +326,9 @@ def _quality(examples: pd.DataFrame, wanted: float, foreign: float, seed: int) -
     told, answered = score >= threshold, (far >= threshold).astype(float)
     frame = examples.assign(examples=1, answered=told, right=told & (place == 1))
     frame = frame.groupby("intent")[["examples", "answered", "right"]].sum().reset_index()
-    shares = map(_share, (told, (place == 1)[told], (place <= SHOWN)[told]))
+    said, right, among = map(_share, (told, (place == 1)[told], (place <= SHOWN)[told]))
     strangers = Estimate.of(share_of(answered, code, LEVEL, len(intents)), n)
-    return ReplyQuality(frame, wanted, threshold, *shares, strangers, foreign, rule)
+    return ReplyQuality(frame, wanted, threshold, said, right, among, strangers, foreign, rule)
 
 
 def _share(flags: np.ndarray) -> Estimate:

@@ -65,8 +65,14 @@ def banking(gone: set[str], seed: int):
 def test_of_banking_questions_the_wanted_share_is_answered_rightly_and_few_foreign_ones(
     monkeypatch,
 ):
-    names, found, asked = np.sort(pd.read_csv(FILE)["category"].unique()), [], []
-    monkeypatch.setattr(questions, "_threshold", lambda *a: asked.append(a) or _threshold(*a))
+    names, found = np.sort(pd.read_csv(FILE)["category"].unique()), []
+    asked: list[Any] = []
+
+    def chosen(*given):
+        asked[:] = given
+        return _threshold(*given)
+
+    monkeypatch.setattr(questions, "_threshold", chosen)
     for seed in (0, 1):
         told, own, foreign = banking({*np.random.default_rng(seed).permutation(names)[:20]}, seed)
         replies = Replies(told)
@@ -74,7 +80,8 @@ def test_of_banking_questions_the_wanted_share_is_answered_rightly_and_few_forei
         scores, strange = model.scores(own["key"]), model.scores(foreign["key"])
         right = scores[np.arange(len(own)), np.searchsorted(model.intents, own["category"])]
         place, best = (scores >= right[:, None]).sum(axis=1), scores.max(axis=1)
-        alone = _threshold(*asked[-1][:-1], 1.0)  # as with foreign=1
+        asked[-1] = 1.0
+        alone = _threshold(*asked)  # as with foreign=1
         assert quality.rule == "foreign" and alone[1] == "precision"
         for least in (quality.threshold, alone[0]):
             answered = place[best >= least]
