@@ -117,7 +117,6 @@ class Satisfaction(Result):
         return {
             "known": bool(self),
             "worded": self.scored > 0,
-            "based": self.scored + self.unread + self.few,
             "quality": lambda: self.sentiment.summary() if self.sentiment is not None else "",
             "reason": lambda: self.say("finding") if self.why else "",
             "compared": "" if self.why else "none" if both is None else gap.side,

@@ -168,7 +168,9 @@ def test_reviews_without_stars_count_by_their_words_and_the_rest_is_said() -> No
     assert found.overall.n == 2_000 - found.unread
     assert abs(found.overall.value - (true >= 4).mean()) < 0.03
     told = found.summary()
-    assert f"{found.scored} reviews without stars count by their words" in told
+    said, read = told.splitlines()  # what was found, and how words were read
+    assert said.startswith(found.at_the_top()) and "proves no effect" in said
+    assert read.startswith(f"{found.scored} reviews without stars count by their words")
     assert f"{found.unread} reviews without stars count for nothing" in told
     rows = found.frame[found.frame["by"] == "orders"]
     assert rows["scored"].sum() == found.scored and (rows["customers"] > 300).all()
