@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -245,6 +245,12 @@ class Shop:
             told = personal.sentences()
         away = {"left_out": (*self.left_out, *told), "personal": personal.left_out}
         return self.with_tables(tables, **away)
+
+    def customer_ids(self) -> Iterator[Any]:
+        """Give the ids of customers in all tables, as they stand there; some of them repeatedly."""
+        for table in self.tables.values():
+            if "customer_id" in table.columns:
+                yield from table.select("customer_id").distinct().execute()["customer_id"].dropna()
 
     def described(self) -> dict[str, Any]:
         """Return what a data card says of the shop: since when, until when, in what, how shown."""

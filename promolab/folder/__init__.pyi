@@ -11,11 +11,10 @@ from .files import write_whole as write_whole
 from .forgotten import FORGOTTEN as FORGOTTEN
 from .forgotten import MARK as MARK
 from .forgotten import digests_of as digests_of
-from .forgotten import forgotten_among as forgotten_among
 from .forgotten import forgotten_rows as forgotten_rows
 from .forgotten import new_code as new_code
+from .forgotten import remaining as remaining
 from .forgotten import told_again as told_again
-from .forgotten import without_forgotten as without_forgotten
 from .pseudonyms import SECRET as SECRET
 from .pseudonyms import SECRET_FILE as SECRET_FILE
 from .pseudonyms import check_codes as check_codes

@@ -38,7 +38,7 @@ def new_code(*, whole: bool) -> Any:
     return _BELOW - secrets.randbelow(2**62) if whole else _CODE + secrets.token_hex(8)
 
 
-def without_forgotten(frame: pd.DataFrame) -> pd.DataFrame:
+def remaining(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of which nothing is forgotten: nothing is learned from the others any more.
 
     Parameters
@@ -50,7 +50,7 @@ def without_forgotten(frame: pd.DataFrame) -> pd.DataFrame:
     --------
     >>> import pandas as pd
     >>> ids = [new_code(whole=True), 8]
-    >>> without_forgotten(pd.DataFrame({"customer_id": ids}))["customer_id"].tolist()
+    >>> remaining(pd.DataFrame({"customer_id": ids}))["customer_id"].tolist()
     [8]
     """
     for name in {"customer_id", "decision_id"} & set(frame):
@@ -60,18 +60,6 @@ def without_forgotten(frame: pd.DataFrame) -> pd.DataFrame:
         if coded.any():
             frame = frame[~coded.fillna(False)].reset_index(drop=True)
     return frame
-
-
-def forgotten_among(reports: Path, customers: Iterable[Any]) -> list[Any]:
-    """Return the customers who are on the list of a reports folder.
-
-    Parameters
-    ----------
-    reports : Path
-        The reports folder.
-    customers : iterable of ids
-    """
-    return [*told_again(reports, {row["digest"] for row in forgotten_rows(reports)}, customers)]
 
 
 def forgotten_rows(reports: Path) -> list[dict[str, Any]]:

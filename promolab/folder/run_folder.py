@@ -11,10 +11,11 @@ import os
 import platform
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from html import escape
 from importlib import metadata
 from pathlib import Path
@@ -24,7 +25,7 @@ import promolab
 from promolab.display import Html
 from promolab.errors import InputError, StepError, nearest
 from promolab.folder.files import alone, keep_private, read_json, whole, write_json
-from promolab.folder.forgotten import forgotten_among, forgotten_rows, without_forgotten
+from promolab.folder.forgotten import forgotten_rows, remaining, told_again
 from promolab.folder.pseudonyms import codes, key_of
 from promolab.language import ENGLISH, recording, show_in
 from promolab.results import Result, plain
@@ -366,21 +367,21 @@ class RunFolder:
             step = next((step for step, tables in _WRITES.items() if name in tables), None)
             writer = f"the notebook {step} writes it" if step else "an earlier notebook writes it"
             raise InputError(f"tables/{name}.parquet is not in {self.path}; {writer}, run it first")
-        return without_forgotten(pd.read_parquet(path))
+        return remaining(pd.read_parquet(path))
 
-    def forgotten(self, shop: Any) -> list[Any]:
-        """Return those of a shop's customers who are to be forgotten, whatever its source holds.
+    @cached_property
+    def _forgotten(self) -> set[str]:
+        return {row["digest"] for row in forgotten_rows(self.reports.path)}
+
+    def forgotten(self, customers: Iterable[Any]) -> list[Any]:
+        """Return those of some customers who are to be forgotten, whatever a source holds.
 
         Parameters
         ----------
-        shop : Shop
-            As it was loaded; for `promolab.clean`.
+        customers : iterable of ids
+            Not gone through where nobody is to be forgotten.
         """
-        reports, ids = self.reports.path, set[Any]()
-        for table in shop.tables.values() if forgotten_rows(reports) else ():
-            if "customer_id" in table.columns:
-                ids |= {*table.select("customer_id").distinct().execute()["customer_id"].dropna()}
-        return forgotten_among(reports, ids)
+        return [*told_again(self.reports.path, self._forgotten, customers)]
 
     def table_path(self, name: str) -> Path:
         """Return where a table lies or will lie."""

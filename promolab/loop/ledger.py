@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from promolab.errors import InputError, nearest
-from promolab.folder import STATES, without_forgotten
+from promolab.folder import STATES, remaining
 from promolab.loop.ledger_file import (
     FILE,
     KEYS,
@@ -311,7 +311,7 @@ class Ledger:
 
     def decisions(self, week: str | Week) -> pd.DataFrame:
         """Return what a week decided, and the chance of it, a row per eligible customer."""
-        rows = without_forgotten(self.rows("decisions", week))
+        rows = remaining(self.rows("decisions", week))
         kinds = self.rows("weeks", week)["ids"]
         whole = len(rows) and (kinds == "integer").all()
         return rows.astype({"customer_id": "int64"}) if whole else rows

@@ -56,8 +56,6 @@ expected value, the second holds what the readout will show."""
 _KINDS = dict.fromkeys(("propensity", *NUMBERS, "epsilon", "delta", "mu"), ("DOUBLE", "float64"))
 _KINDS |= dict.fromkeys(("ts", "as_of", "known_at"), ("TIMESTAMP", "datetime64[us]"))
 _KINDS |= dict.fromkeys(("n", "number", "most", "planned"), ("BIGINT", "Int64"))
-LATEST = "releases"
-"""The table that ledgers of earlier versions lack; it is added to them."""
 OF_A_WEEK = ("decisions", "decision_propensities", "predictions", "models", "overrides", "releases")
 """What `Ledger.record_week` writes, and a release freezes."""
 SERVED = ("served", "served_propensities")
@@ -351,11 +349,9 @@ def _connected(
             _be_patient(path, wait, until)
     with con:
         _check_owner(con, path, shop)
-        if not con.execute(
-            "SELECT 1 FROM duckdb_tables() WHERE table_name = ?", [LATEST]
-        ).fetchall():
+        if ("releases",) not in con.execute("SELECT table_name FROM duckdb_tables()").fetchall():
             kind = "TEMP TABLE" if read_only else "TABLE"  # of a ledger made before there was one
-            con.execute(f"CREATE {kind} {LATEST} ({_declared(LEDGER_TABLES[LATEST])})")
+            con.execute(f"CREATE {kind} releases ({_declared(LEDGER_TABLES['releases'])})")
         yield con
 
 

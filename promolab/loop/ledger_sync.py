@@ -15,7 +15,6 @@ import pandas as pd
 from promolab.errors import InputError, PromolabError, StepError
 from promolab.folder import ReportsFolder, RunFolder, sha256_of, state_of
 from promolab.loop.ledger import Ledger, ledger_path
-from promolab.loop.ledger_file import LATEST
 from promolab.loop.week_plans import DECISIONS, OVERRIDES, plan_files, served_tables
 from promolab.weeks import Week
 
@@ -165,7 +164,7 @@ def _enter(
     moment = run.as_of
     earlier = _told(lambda: _looked_back(run, ledger, rows, moment), _EARLIER, run.week, say)
     _note_outcomes(ledger, earlier, moment)
-    names = (DECISIONS, _CHANCES, OVERRIDES, LATEST)
+    names = (DECISIONS, _CHANCES, OVERRIDES, "releases")
     tables: dict[str, Any] = {n: run.read_table(n) for n in names if run.table_path(n).is_file()}
     tables["predictions"] = _told(lambda: rows.predictions(run), "what it said", run.week, say)
     tables["models"] = _told(lambda: rows.models(run).frame, "its models", run.week, say)

@@ -24,7 +24,6 @@ from promolab.folder import (
     ReportsFolder,
     RunFolder,
     check_codes,
-    forgotten_among,
     sha256_of,
     state_of,
     write_json,
@@ -464,7 +463,7 @@ def reconcile_week(
         planned = Planned.of(opened.run.path)
         rows = read_sent(path, read_operations(planned.settings).send.columns, planned.only())
         ids, plain = rows["customer_id"], restored(rows["customer_id"])
-        gone = forgotten_among(opened.run.reports.path, {*ids, *plain})
+        gone = opened.run.forgotten({*ids, *plain})
         rows = rows[~(ids.isin(gone) | plain.isin(gone))]
         done = reconcile_sent(planned.table, rows, planned.customers, planned.promotions)
         if done.doubts() and not force:

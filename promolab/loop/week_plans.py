@@ -14,15 +14,7 @@ import pandas as pd
 from promolab.contract import NONE, Settings, read_operations, read_settings
 from promolab.engines import keep
 from promolab.errors import InputError
-from promolab.folder import (
-    ReportsFolder,
-    RunFolder,
-    append_lines,
-    read_lines,
-    sha256_of,
-    state_of,
-    without_forgotten,
-)
+from promolab.folder import ReportsFolder, RunFolder, append_lines, read_lines, remaining, sha256_of
 from promolab.loop.reconcile import Reconciliation
 from promolab.results import words_of
 from promolab.weeks import Week
@@ -341,8 +333,8 @@ class Planned:
         """
         tables, shop = folder / "tables", folder / "shop"
         settings = settings_of(folder)
-        decisions = without_forgotten(pd.read_parquet(tables / f"{DECISIONS}.parquet"))
-        table = without_forgotten(pd.read_parquet(tables / f"{PLANNED}.parquet"))
+        decisions = remaining(pd.read_parquet(tables / f"{DECISIONS}.parquet"))
+        table = remaining(pd.read_parquet(tables / f"{PLANNED}.parquet"))
         offers = shop / "promotions.parquet"
         columns = ["promotion_id", "starts_at", "ends_at"]
         there = offers.is_file()
@@ -359,7 +351,7 @@ class Planned:
         for file in (tables / "features.parquet", shop / "customers.parquet"):
             if file.is_file():
                 ids = pd.read_parquet(file, columns=["customer_id"])
-                parts.append(without_forgotten(ids)["customer_id"])
+                parts.append(remaining(ids)["customer_id"])
         customers = pd.concat(parts).drop_duplicates()
         return cls(table, windows, customers, known["promotion_id"], settings)
 
@@ -460,7 +452,7 @@ def released_plans(reports: ReportsFolder) -> list[ReleasedPlan]:
     for week in reports.weeks():
         run = reports.run(week)
         manifest = run.manifest
-        if state_of(manifest) == "draft":
+        if reports.state(week) == "draft":
             continue
         try:
             check_unchanged(manifest["release"]["files"], plan_files(run.path), "the release")

@@ -64,9 +64,9 @@ class Estimate:
         return {f.name: plain(getattr(self, f.name)) for f in dataclasses.fields(self)}
 
     @classmethod
-    def of(cls, ends: Iterable[float], n: int = 0) -> Estimate:
-        """Make it of value, low and high, as `ends` gives them."""
-        value, low, high = map(float, ends)
+    def of(cls, ends: Iterable[float | None], n: int = 0) -> Estimate:
+        """Make it of value, low and high, as `ends` gives them; None is not known."""
+        value, low, high = (math.nan if end is None else float(end) for end in ends)
         return cls(value, low, high, n)
 
     @property

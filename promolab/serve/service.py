@@ -12,14 +12,7 @@ from typing import Any
 from promolab.campaign.plan import same_channel
 from promolab.contract import NONE
 from promolab.errors import InputError, nearest
-from promolab.folder import (
-    REFUSALS,
-    append_lines,
-    append_suppressions,
-    forgotten_rows,
-    read_suppressions,
-    told_again,
-)
+from promolab.folder import REFUSALS, append_lines, append_suppressions, read_suppressions
 from promolab.loop import SERVED, append_served, read_served
 from promolab.serve.events import Event, microseconds
 from promolab.serve.formulas import SECOND, moment_of
@@ -86,12 +79,11 @@ class Service:
         self._refusals: list[Any] = []
         self._decisions: list[Any] = []
         self._letters: list[Any] = []
-        self._forgets = {row["digest"] for row in forgotten_rows(week.run.path.parent)}
         self._recover()
 
     def _forgotten(self, customer: Any) -> bool:
         """Tell whether a customer is to be forgotten: nothing is kept, chosen or learned."""
-        return bool(told_again(self.week.run.path.parent, self._forgets, [customer]))
+        return bool(self.week.run.forgotten([customer]))
 
     def _recover(self) -> None:
         """Take in what was decided and refused before: by the files, and by the log."""

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import math
-import textwrap
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from promolab.contract import TABLES
 from promolab.display import plain_markdown
-from promolab.folder import write_whole
-from promolab.glossary import GROUPS, label
-from promolab.language import ENGLISH, _, close_up, language, speaking
+from promolab.folder import RunFolder, write_whole
+from promolab.glossary import label
+from promolab.language import _, close_up, speaking
 from promolab.results import Estimate, Facts, words_of
 from promolab.wording import capital
-
-if TYPE_CHECKING:
-    from promolab.folder import RunFolder
 
 
 def write_cards(run: RunFolder) -> None:
@@ -58,9 +52,8 @@ def write_cards(run: RunFolder) -> None:
             write_whole(run.path / f"{name}.md", _text(facts))
 
 
-_KINDS = {"own": "Customers", "pair": "Customer and promotion"}
-"""Lines of the card and, of the glossary, what features of theirs are about."""
 _COUNTS = ("rows_kept", "rows_quarantined", "rows_dated_later")
+_ENDS, _PSI = ("value", "ci_low", "ci_high"), ("psi", "psi_low", "psi_high")
 
 
 def _of_model(metrics: Any, manifest: Any, least: int) -> dict[str, Any]:
@@ -74,18 +67,14 @@ def _of_model(metrics: Any, manifest: Any, least: int) -> dict[str, Any]:
         for key, row in (response.get("by_promotion") or {}).items()
     ]
     groups += (response.get("by_segment") or {}).get("groups") or []
-    known = [
-        row | {"auc": _estimate(row)} for row in groups if row.get("clusters", row["n"]) >= least
-    ]
+    known = [row for row in groups if row.get("clusters", row["n"]) >= least]
+    known = [row | {"auc": Estimate.of(map(row.get, _ENDS))} for row in known]
     drift = (metrics.get("learning") or {}).get("drift") or {}
-    moved = drift.get("drifted") or {}
-    features, trained = response.get("features") or [], response.get("trained") or {}
-    asked = {name: [f for f in features if f in GROUPS[of]] for name, of in _KINDS.items()}
-    how = uplift.get("identification")
+    moved = {name: map(row.get, _PSI) for name, row in (drift.get("drifted") or {}).items()}
+    trained, how = response.get("trained") or {}, uplift.get("identification")
+    tested, within = (response.get(name) or {} for name in ("auc", "auc_within"))
     return {
-        **asked,
-        "other": [f for f in features if not any(f in part for part in asked.values())],
-        "features": features,
+        "features": response.get("features") or [],
         "state": "some" if trained else "none",
         "why": str(response.get("summary") or "–"),
         "method": label(str(response.get("model"))),
@@ -94,13 +83,13 @@ def _of_model(metrics: Any, manifest: Any, least: int) -> dict[str, Any]:
         "identified": how if how in ("randomised", "adjusted") else "no",
         "trained": trained,
         "outside": trained.get("outside") or 0.0,
-        "tested": response.get("auc") or {},
-        "auc": _estimate(response.get("auc")),
-        "auc_within": _estimate(response.get("auc_within")),
+        "tested": tested,
+        "auc": Estimate.of(map(tested.get, _ENDS)),
+        "auc_within": Estimate.of(map(within.get, _ENDS)),
         "promotions": [row for row in known if "promotion" in row],
         "segments": [row for row in known if "group" in row],
         "drift": drift,
-        "drifteds": [{"column": c, "psi": _estimate(row, "psi")} for c, row in moved.items()],
+        "drifteds": [{"column": name, "psi": Estimate.of(ends)} for name, ends in moved.items()],
         "private": private,
         "guarded": bool(private),
     }
@@ -125,12 +114,6 @@ def _of_data(metrics: Any, manifest: Any, least: int) -> dict[str, Any]:
     }
 
 
-def _estimate(told: Mapping[str, Any] | None, name: str = "") -> Estimate:
-    """Return a figure and its ends as ``metrics.json`` holds them; null is nan."""
-    ends = (name, f"{name}_low", f"{name}_high") if name else ("value", "ci_low", "ci_high")
-    return Estimate.of(math.nan if (v := (told or {}).get(end)) is None else v for end in ends)
-
-
 def _text(words: Facts) -> str:
     """Return a card as Markdown: a line, or one for each row of a list of the line's name."""
     lines: list[str] = []
@@ -138,14 +121,7 @@ def _text(words: Facts) -> str:
         rows = words.get(f"{name}s")
         several = isinstance(rows, list)
         told = [row.say(name) for row in words.rows(rows)] if several else [words.say(name)]
-        indent = 2 * (several and lines[-1] != "")
+        item = "  - " if several and lines[-1] else "- "
         for text in filter(None, map(plain_markdown, map(close_up, told))):
-            lines += ["", text, ""] if text.startswith("#") else _item(text, " " * indent)
+            lines += ["", text, ""] if text.startswith("#") else [item + text]
     return "\n".join(lines).strip() + "\n"
-
-
-def _item(text: str, indent: str) -> list[str]:
-    if language() != ENGLISH:  # without blanks between words: whoever shows it breaks the lines
-        return [f"{indent}- {text}"]
-    folded = textwrap.TextWrapper(96, f"{indent}- ", f"{indent}  ", break_long_words=False)
-    return folded.wrap(text)

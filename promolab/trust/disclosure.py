@@ -6,13 +6,13 @@ import hmac
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from promolab.checks import columns_there, level_of, numbers_of, real_number, whole_number
-from promolab.contract import read_operations
+from promolab.contract import Shop, read_operations
 from promolab.errors import InputError
 from promolab.folder import RunFolder, key_of
 from promolab.loop import ledger_of
@@ -21,10 +21,6 @@ from promolab.model import Privacy, ResponseModel, private_sums, solve_sums, uni
 from promolab.model.learners import Training
 from promolab.results import Estimate, Result
 from promolab.wording import plural
-
-if TYPE_CHECKING:
-    from promolab.contract import Shop
-
 
 L2 = 30.0
 LATEST = 1 / 3  # share of the contacts, the latest ones, that are predicted

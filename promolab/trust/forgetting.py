@@ -51,16 +51,13 @@ class Erasure(Result):
     refit : tuple of str
         Models that are gone, by week and file: they were learned from the customers as well.
     sources : tuple of str
-        Sources that still hold one of them.
-    unread : tuple of str
-        Sources that could not be opened.
+        Sources that still hold one of them, or that could not be opened.
     """
 
     customers: int
     counts: Mapping[str, int]
     refit: tuple[str, ...]
     sources: tuple[str, ...]
-    unread: tuple[str, ...]
 
     def facts(self) -> dict[str, Any]:
         """Return how many rows and files were concerned."""
@@ -179,24 +176,24 @@ def _ledgers(reports: Reports) -> set[tuple[Path, str]]:
 
 def _search(reports: Reports, given: Sequence[str]) -> tuple[dict[Any, str], dict[str, Any]]:
     """Return how the ids are written, and where; codes for their decisions, and the sources."""
-    keys, rows, unread = {*map(_alike, given)}, list[tuple[str, str, Any]](), list[str]()
+    keys, rows, held = {*map(_alike, given)}, list[tuple[str, str, Any]](), set[str]()
     for kind, place, table in _tables(reports):
-        if table is None:
-            unread.append(place)
+        if table is None:  # it cannot be opened: it may hold them
+            held.add(place)
             continue
         alike = _texts(table).apply(lambda ids: ids.str.strip().str.lower()).isin(keys)
         found = table.filter(alike.any(axis=1).to_numpy(bool))
         rows += [(kind, place, row) for row in found.to_pylist()]
-    ways = dict[Any, str]()
+    ways, codes = dict[Any, str](), dict[str, str]()
     for kind, place, row in sorted(rows, key=lambda found: not found[0]):
         for one in (row.get("customer_id"), row.get("as_sent")):  # of no kind: it is but a text
             if _alike(one) in keys and (kind or str(one) not in map(str, ways)):
                 ways.setdefault(one, place)
-    rows = [found for found in rows if str(found[2].get("customer_id")) in given]
-    made = {str(row["decision_id"]) for *_, row in rows if "decision_id" in row}
-    held = dict.fromkeys(place for kind, place, _ in rows if kind == "source")
-    codes = {one: folder.new_code(whole=False) for one in made}
-    return ways, {"decisions": codes, "sources": [*held], "unread": unread}
+        if str(row.get("customer_id")) in given:
+            held |= {place} if kind == "source" else set()
+            if "decision_id" in row:
+                codes.setdefault(str(row["decision_id"]), folder.new_code(whole=False))
+    return ways, {"decisions": codes, "sources": sorted(held)}
 
 
 def _tables(reports: Reports) -> Iterator[tuple[str, str, pa.Table | None]]:
@@ -355,7 +352,7 @@ def _carry_out(reports: Reports, told: dict[str, Any]) -> Erasure:
     (reports.path / JOURNAL).unlink()
     marked = {week.name: m.get("to_be_refitted", ()) for week, m in _weeks(reports).items()}
     refit = tuple(f"{week}/{name}" for week, names in marked.items() for name in names)
-    return Erasure(len(ids), dict(counts), refit, tuple(told["sources"]), tuple(told["unread"]))
+    return Erasure(len(ids), dict(counts), refit, tuple(told["sources"]))
 
 
 def _forget_in(reports: Reports, week: Path, told: dict[str, Any], who: _Who) -> None:

@@ -87,7 +87,7 @@ def test_a_week_says_what_its_model_is_for_learned_from_and_how_well_it_does(wee
     assert "Events from 2017-01-01 to 2017-10-29, days of the zone America/New_York" in data
     assert "Source: small, 7 files" in data and str(week.parent) not in data
     for card in (model, data):
-        assert max(map(len, card.splitlines())) <= 96 and "<b>shop" not in card.replace("\\<", "")
+        assert "<b>shop" not in card.replace("\\<", "")
 
 
 def test_the_page_links_to_both(small_reports):

@@ -104,9 +104,8 @@ class Launch(Result):
         if self.model is None:
             return {}
         done = self.pairs[self.pairs["label_complete"]]
-        units = {"customers": "customer_id", "promotions": "promotion_id"}
-        told = {name: done[column].nunique() for name, column in units.items()}
-        told |= {"contacts": len(done), "positives": int(done["redeemed"].sum())}
+        told = {"contacts": len(done), "positives": int(done["redeemed"].sum())}
+        told |= {f"{one}s": done[f"{one}_id"].nunique() for one in ("customer", "promotion")}
         return told | {"outside": self.facts()["new"]}
 
     def to_frame(self) -> pd.DataFrame:

@@ -189,9 +189,7 @@ def with_suppressions(run: RunFolder, shop: Shop) -> Shop:
     """
     import ibis
 
-    table = shop.customers if shop.has("customers") else shop.events
-    known = (i for t in (table,) for i in t.customer_id.execute().dropna().unique().tolist())
-    rows = pd.DataFrame(read_suppressions(run.reports.path, known))  # asked for where it matters
+    rows = pd.DataFrame(read_suppressions(run.reports.path, shop.customer_ids()))
     if rows.empty:
         return shop
     rows["ts"] = pd.to_datetime(rows["ts"], utc=True, format="ISO8601").dt.tz_localize(None)

@@ -98,8 +98,7 @@ def estimate_of(told: Mapping[str, Any]) -> Estimate:
     told : mapping
         value, ci_low and ci_high, as far as they are known.
     """
-    ends = (told.get(name) for name in ("value", "ci_low", "ci_high"))
-    return Estimate.of(math.nan if end is None else end for end in ends)
+    return Estimate.of(map(told.get, ("value", "ci_low", "ci_high")))
 
 
 SEND, SAME, TEST, SKIP = "send", "same", "test", "skip"
