@@ -15,7 +15,7 @@ from promolab.language import ENGLISH, speaking
 from promolab.profiles.lifetime import CustomerValue
 from promolab.profiles.scores import customer_frame, numeric
 from promolab.results import Estimate, Result, words_of
-from promolab.stats import part_of_total, wilson
+from promolab.stats import joined, part_of_total, wilson
 
 STAGES = ("New", "Returning", "Lapsed", "Without history")
 NEW_DAYS = 28
@@ -45,7 +45,7 @@ class LifeStages(Result):
     by_stage : DataFrame of 4 rows
         ``stage, customers, share_customers`` (of all), ``share_sales`` (of all sales so far),
         ``share_sales_28d`` (of the sales of the last 28 days), each with ``…_low, …_high`` (95 %;
-        nan where unknown), ``meaning``.
+        nan where unknown), ``meaning``. A stage of too few is one with its neighbour.
     stages : DataFrame
         ``customer_id, stage`` of every customer.
     lapse_days : int
@@ -88,15 +88,18 @@ class LifeStages(Result):
 
     def facts(self) -> dict[str, Any]:
         """Return the stages with their intervals: nothing by definition has none."""
-        table = self.by_stage.assign(stage=self.by_stage["stage"].str.lower())
+        parts = [[{"stage": s.lower()} for s in t.split(", ")] for t in self.by_stage["stage"]]
+        table = self.by_stage.assign(parts=parts)
         for name in ("share_customers", "share_sales", "share_sales_28d"):
             exact = ~(table[f"{name}_low"] < table[f"{name}_high"])
             table.loc[exact, [f"{name}_low", f"{name}_high"]] = np.nan
-        lapsed = self.by_stage[self.by_stage["stage"] == "Lapsed"].iloc[0]
+        lapsed = table[table["stage"].str.contains("Lapsed")].iloc[0]
         ends = ["share_customers", "share_customers_low", "share_customers_high"]
         return {
             "shown": table,
             "lapsed": Estimate.of(lapsed[ends]),
+            "lapsed_parts": lapsed["parts"],
+            "alone": len(lapsed["parts"]) == 1,
             "table_of_stages": self.by_stage.to_dict("records"),
             "basis": "usual" if math.isnan(self.pause) else "measured",
             **_LIMITS,
@@ -138,7 +141,7 @@ def lapse_days(features: pd.DataFrame) -> tuple[int, int, float]:
 
 
 def life_stages(
-    features: Any, customers: Iterable[Any] | None = None, value: Any = None
+    features: Any, customers: Iterable[Any] | None = None, value: Any = None, least: int = 1
 ) -> LifeStages:
     """Sort customers into new, returning, lapsed and without history.
 
@@ -152,6 +155,8 @@ def life_stages(
         With it (`promolab.customer_value`) customers lapse by their own rhythm: away more than
         three times as long as they usually are, from 28 to 364 days. Anything else is ignored: a
         page hands on why there is none.
+    least : int
+        Customers that a stage of ``by_stage`` holds at least (`promolab.stats.joined`).
 
     Returns
     -------
@@ -199,7 +204,7 @@ def life_stages(
     ).sort_values("customer_id", kind="stable", ignore_index=True)
     span = float(np.nanmax(np.where(bought, first, np.nan))) if bought.any() else 0.0
     return LifeStages(
-        _table(frame, codes, len(absent), limit, own is not None),
+        _table(frame, codes, len(absent), limit, own is not None, least),
         stages,
         limit,
         regulars,
@@ -222,13 +227,15 @@ def _own_limits(ids: pd.Series[Any], value: Any) -> np.ndarray | None:
 
 
 def _table(
-    frame: pd.DataFrame, codes: np.ndarray, absent: int, limit: int, own: bool
+    frame: pd.DataFrame, codes: np.ndarray, absent: int, limit: int, own: bool, least: int
 ) -> pd.DataFrame:
-    member = (codes[:, None] == np.arange(len(STAGES))).astype(float)
-    n = np.full(len(STAGES), float(len(codes)))
+    rows = joined(np.bincount(codes, minlength=len(STAGES)).tolist(), least)
+    stages = pd.Series(STAGES).groupby(rows).agg(list)
+    member = (rows[codes][:, None] == np.arange(len(stages))).astype(float)
+    n = np.full(len(stages), float(len(codes)))
     customers = member.sum(axis=0)
     low, high = wilson(customers, n)
-    table: dict[str, Any] = {"stage": list(STAGES), "customers": customers.astype(int)}
+    table: dict[str, Any] = {"stage": stages.str.join(", "), "customers": customers.astype(int)}
     table |= {"share_customers": customers / np.maximum(n, 1)}
     table |= {"share_customers_low": low, "share_customers_high": high}
     for name, column in (("share_sales", "amount"), ("share_sales_28d", "amount_28d")):
@@ -237,8 +244,6 @@ def _table(
             table[name + end] = values
     facts = {"lapse_days": limit, "own_rhythm": own, **_LIMITS}
     with speaking(ENGLISH):  # in tables, whatever the page speaks
-        table["meaning"] = [
-            words_of(__name__, "LifeStages", stage=stage.lower(), **facts).say("who")
-            for stage in STAGES
-        ]
+        who = {s: words_of(__name__, "LifeStages", stage=s.lower(), **facts) for s in STAGES}
+        table["meaning"] = ["; ".join(who[stage].say("who") for stage in part) for part in stages]
     return pd.DataFrame(table)

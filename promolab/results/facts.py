@@ -15,7 +15,7 @@ from promolab.glossary import label, named
 from promolab.language import ENGLISH, language, remembered
 from promolab.results.estimate import Estimate
 from promolab.results.formats import write
-from promolab.wording import capital
+from promolab.wording import capital, count
 
 FILE = "words.toml"
 SHARED = "shared"
@@ -226,6 +226,9 @@ class Facts:
             return self.joined([self.written(one, rest) for one in value], kind)
         if kind == "label":
             return label(str(value))
+        if kind == "few":  # `promolab.stats.masked`
+            least = self["least"]
+            return "–" if value != value else f"< {least}" if 0 < value < least else count(value)
         if kind == "more":
             return Facts(self.words, {}, value, self).line(self.words["join"]["so_much"])
         if kind.partition(".")[0] == "points":

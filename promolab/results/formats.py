@@ -22,7 +22,7 @@ from promolab.wording import (
     signed,
 )
 
-OF_LISTS = ("and", "or", "list", "each", "word", "label", "more")
+OF_LISTS = ("and", "or", "list", "each", "word", "label", "more", "few")
 FORMATS = (
     *("count", "one", "number", "alone", "figure", "percent", "points", "money", "signed"),
     *("p", "day", "month", "text", "amount", "expected"),

@@ -12,7 +12,6 @@ from .groups.rfm import RFM_COLUMNS as RFM_COLUMNS
 from .groups.rfm import RFM_ORDER as RFM_ORDER
 from .groups.rfm import rfm_names as rfm_names
 from .migration import Migration as Migration
-from .migration import pooled_alike as pooled_alike
 from .migration import segment_migration
 from .representation import SegmentIndex as SegmentIndex
 from .representation import segment_index as segment_index

@@ -11,8 +11,8 @@ import pandas as pd
 
 from promolab.profiles import customer_frame
 from promolab.results import Estimate, Result, words_of
-from promolab.segmentation.groups.preparation import APART, OTHERS
-from promolab.stats import share_interval
+from promolab.segmentation.groups.preparation import APART
+from promolab.stats import masked, share_interval
 
 DRAWS = 1_000
 
@@ -114,6 +114,8 @@ class Migration(Result):
     agreement : Estimate
         Adjusted Rand index of the two groupings of the customers known at both times, whatever the
         groups are called.
+    least : int
+        Fewer customers are not shown (`promolab.stats.masked`).
     """
 
     frame: pd.DataFrame = field(repr=False)
@@ -124,6 +126,7 @@ class Migration(Result):
     appeared: int
     gone: int
     agreement: Estimate = NOTHING
+    least: int = 1
 
     def matrix(self) -> pd.DataFrame:
         """Return the customers of each pair: segments before as rows, now as columns."""
@@ -152,7 +155,8 @@ class Migration(Result):
         cells["share"] = cells["customers"] / cells["before"].map(sizes)
         cells["percent"] = 100 * cells["share"]
         cells["size"] = cells["before"].map(sizes)
-        moves = self.moves()
+        cells = masked(cells, self.least, ["share", "percent"], ["before", "now"])
+        moves = self.moves().merge(cells.loc[~cells["hidden"], ["before", "now"]])
         case = "same" if self.same_fit else "anew"
         return {
             "case": case if self.stayed.n else "nobody",
@@ -174,25 +178,6 @@ def _called(name: str) -> str:
     return name
 
 
-def pooled_alike(*sides: pd.DataFrame) -> list[pd.DataFrame]:
-    """Return segments of several times, as one what is at any of them (`Segmenter.pooled`).
-
-    Parameters
-    ----------
-    *sides : DataFrame
-        ``segment``, and ``own_segment`` where some are pooled, as `Segmenter.assignments` has them.
-    """
-    own = [side.get("own_segment", side["segment"]) for side in sides]
-    rows = pd.DataFrame({"own": pd.concat(own), "shown": pd.concat(sides)["segment"]})
-    pooled = rows[rows["own"] != rows["shown"]]
-    names = pooled["shown"].unique()
-    called = names[0] if len(names) == 1 else OTHERS
-    return [
-        side.assign(segment=each.where(~each.isin(pooled["own"]), called))
-        for each, side in zip(own, sides, strict=True)
-    ]
-
-
 def segment_migration(
     before: pd.DataFrame,
     now: pd.DataFrame,
@@ -200,6 +185,7 @@ def segment_migration(
     since: str = "",
     same_fit: bool = True,
     order: Sequence[str] = (),
+    least: int = 1,
 ) -> Migration:
     """Compare the segments of customers at two times.
 
@@ -213,6 +199,8 @@ def segment_migration(
         Whether the segments are the same ones at both times.
     order : sequence of str
         Segments in the order to show them; the rest follows by name, groups apart last.
+    least : int
+        Fewer customers are not shown; `frame` holds them.
 
     Returns
     -------
@@ -267,4 +255,5 @@ def segment_migration(
         appeared=int((both["before"] == APPEARED).sum()),
         gone=int((both["now"] == GONE).sum()),
         agreement=agreement(cells) if n else NOTHING,
+        least=least,
     )

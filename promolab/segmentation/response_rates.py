@@ -19,7 +19,7 @@ from promolab.features import build_features
 from promolab.results import Estimate, Result, words_of
 from promolab.segmentation.groups.measures import grouped_ratio
 from promolab.segmentation.groups.preparation import NO_HISTORY
-from promolab.stats import benjamini_hochberg, normal_quantile, share_interval, two_sided
+from promolab.stats import benjamini_hochberg, masked, normal_quantile, share_interval, two_sided
 from promolab.wording import count, percent, plural
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ class SegmentResponse(Result):
         Whose answers these are.
     names : mapping of promotion_id to str
         What readers call promotions; by default their ids.
+    least : int
+        Cells of fewer customers are not shown (`promolab.stats.masked`).
     """
 
     frame: pd.DataFrame = field(repr=False)
@@ -72,6 +74,7 @@ class SegmentResponse(Result):
     left_out: int
     known: str
     names: Mapping[Any, str] = field(default_factory=dict, repr=False)
+    least: int = 1
 
     def found(self) -> pd.DataFrame:
         """Return the cells that stand out, the surest first."""
@@ -128,7 +131,8 @@ class SegmentResponse(Result):
         rows = pd.concat([every, shown], ignore_index=True)
         own = rows["promotion_rate"].map(lambda rate: percent(rate, decimals=0))
         points = (100 * rows["difference"]).mask(rows["customers"] < MIN_CUSTOMERS)
-        return rows.assign(row=rows["promotion"] + " (" + own + ")", points=points, of=rows["rate"])
+        rows = rows.assign(row=rows["promotion"] + " (" + own + ")", points=points, of=rows["rate"])
+        return masked(rows, self.least, ["points", "of"], ["promotion", "segment"])
 
 
 def segment_response(
@@ -523,4 +527,4 @@ def _answered(
     rows = answers.merge(started, on=["customer_id", "starts_at"], how="left")
     names = segmenter.shown(rows["segment"].fillna(NO_HISTORY))
     found = segment_response(rows, names, outcome, order=segmenter.names_, known=said)
-    return replace(found, names=called)
+    return replace(found, names=called, least=segmenter.least)

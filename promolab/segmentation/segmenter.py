@@ -265,7 +265,7 @@ class Segmenter:
         labels[self._history] = np.array([*names, NOISE], dtype=object)[codes]
         self.labels_ = np.empty(len(self._frame), dtype=object)
         self.labels_[self._order] = labels
-        self._own, self._pooled = self.labels_, dict[str, str]()
+        self._own, self._pooled, self.least = self.labels_, dict[str, str](), 1
         self._codes, self.k_ = codes, len(names)
         extra = [name for name in (NOISE, NO_PURCHASES) if (labels == name).any()]
         self.names_ = [*names, *extra]
@@ -277,9 +277,10 @@ class Segmenter:
         ----------
         least : int
             As for `pooled_segments`. `assignments` keeps each customer's ``own_segment``; what a
-            segment is asked for is told of those that are left.
+            segment is asked for is told of those that are left, and of no fewer customers.
         """
         every, other = self.assignments(), copy.copy(self)
+        other.least = least
         shown = pooled_segments(every["segment"], every["customer_id"], least)
         new = shown != every["segment"]
         other._pooled = dict(zip(every.loc[new, "segment"], shown[new], strict=True))
@@ -408,7 +409,8 @@ class Segmenter:
         self._fitted()
         if self._active.empty:
             raise InputError(f"none of {count(len(self._frame))} customers has bought; no RFM grid")
-        return rfm.rfm_grid(self._active, *(self._scores or rfm.rfm_scores(self._active)))
+        scores = self._scores or rfm.rfm_scores(self._active)
+        return dataclasses.replace(rfm.rfm_grid(self._active, *scores), least=self.least)
 
     def map(self) -> SegmentMap:
         """Return the customers who bought on a plane (principal components)."""

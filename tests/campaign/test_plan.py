@@ -382,3 +382,22 @@ def test_a_file_says_who_is_forced_out_and_why(tmp_path):
     file.write_text("customer_id,reason\n1,a\n1,b\n")
     refused("customer 1 stands there twice", Overrides.read, file)
     refused("there is no file", Overrides.read, tmp_path / "none.csv")
+
+
+def test_whom_a_step_bars_is_shown_with_the_next_step_where_they_are_too_few():
+    shop, scores = coupons(500)
+    plan = plan_week(shop, scores, AS_OF, [7], list_size=400)
+    few = plan.funnel.assign(no_right=3, status=4, over_limit=20, not_planned=73)
+    plan = replace(plan, funnel=few, consent=True)
+    assert plan.least == 10 and plan.to_dict()["funnel"]["7"]["no_right"] == 3
+    bars = bars_of(plan.plot())
+    assert [bar.get_width() for bar in bars[:2]] == [500, 473] and len(bars) == 6
+    text = plan.to_table().text
+    assert all(f">{left}<" not in text for left in (497, 493)) and ">473<" in text
+    drawn = plan.facts()["rows"]()
+    assert (
+        drawn["step"]
+        .iloc[1]
+        .startswith("− no right to contact, status is never contacted, over")
+    )
+    assert drawn["gone"].iloc[1] == 27

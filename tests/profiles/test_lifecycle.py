@@ -93,3 +93,14 @@ def test_customers_lapse_by_their_own_rhythm() -> None:
     plain = life_stages(features, value="Not shown: there is none.")
     assert not plain.own_rhythm and plain.lapse_days == 84
     assert plain.stages["stage"].tolist()[:2] == ["Returning", "Returning"]
+
+
+def test_a_stage_of_too_few_is_shown_with_its_neighbour() -> None:
+    orders, recency = [1] * 5 + [3] * 25 + [0], [9.0] * 5 + [30.0] * 14 + [200.0] * 11 + [np.nan]
+    found = life_stages(frame(orders=orders, recency_days=recency), least=10)
+    assert found.by_stage["stage"].tolist() == ["New, Returning", "Lapsed, Without history"]
+    assert found.by_stage["customers"].tolist() == [19, 12]
+    assert found.stages["stage"].value_counts()["New"] == 5  # the house's own table keeps it
+    assert "new or returning 19 (61 %" in found.summary()
+    assert found.plot().get_title().startswith("39 % [24, 56] of customers are lapsed or without")
+    assert "New or returning</td>" in found.to_table().text

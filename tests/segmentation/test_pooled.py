@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promolab.segmentation import Segmenter, pooled_alike, pooled_segments, segment_migration
+from promolab.segmentation import Segmenter, pooled_segments, segment_migration
 from promolab.segmentation.groups.preparation import NO_HISTORY, OTHERS
 
 
@@ -56,15 +56,30 @@ def test_a_segmenter_shows_small_ones_as_one_and_keeps_each_customers_own(whole,
     assert whole.names_ == Segmenter(k=5, bootstraps=0).fit(features).names_  # left as it was
 
 
-def test_moves_are_compared_with_the_same_segments_as_one_on_both_sides():
-    before = pd.DataFrame(
-        {"customer_id": range(30), "own_segment": [*("a" * 12 + "b" * 15 + "ccc")]}
-    )
-    before["segment"] = pooled_segments(before["own_segment"], before["customer_id"], 10)
-    assert before["segment"].unique().tolist() == ["a and others", "b"]
-    now = pd.DataFrame({"customer_id": range(30), "segment": [*("a" * 15 + "b" * 15)]})
-    both = pooled_alike(before, now)
-    assert segment_migration(*both).stayed.value == 24 / 30  # 12 … 14 and 27 … 29 moved
-    assert [side["segment"].value_counts().min() for side in both] == [15, 15]
-    now = now.assign(own_segment=now["segment"], segment=[OTHERS] * 15 + ["b"] * 15)
-    assert {*pooled_alike(before, now)[0]["segment"]} == {OTHERS, "b"}
+def test_moves_of_few_customers_are_not_shown_nor_what_tells_them():
+    before = pd.DataFrame({"customer_id": range(90), "segment": [*"a" * 40 + "b" * 50]})
+    now = before.assign(segment=[*"a" * 25 + "b" * 12 + "c" * 3 + "b" * 48 + "a" * 2])
+    shown = segment_migration(before, now, least=10)
+    cells = shown.facts()["cells"].set_index(["before", "now"])
+    assert cells["hidden"].to_dict() == {
+        **{("a", "a"): True, ("a", "b"): True, ("a", "c"): True},  # 12 tells 3, and 25 tells 2
+        **{("b", "a"): True, ("b", "b"): True, ("b", "c"): False},
+    }
+    assert cells["customers"].dropna().to_dict() == {("a", "c"): 3, ("b", "a"): 2, ("b", "c"): 0}
+    said = shown.summary() + "".join(text.get_text() for text in shown.plot().texts)
+    assert "from a" not in said and "< 10" in said and "25" not in said and "12" not in said
+    assert "12 from a to b (30 %" in segment_migration(before, now).summary()
+
+
+def test_cells_of_few_customers_are_written_as_fewer_and_say_no_share(features):
+    whole = Segmenter("rfm", bootstraps=0).fit(features)
+    exact = whole.grid().cells
+    least = int(exact["customers"][exact["customers"] > 0].median())
+    shown = whole.pooled(least).grid().facts()["named"]
+    small = (exact["customers"] > 0) & (exact["customers"] < least)
+    assert small.any() and shown.loc[small, "hidden"].all()
+    assert shown.loc[shown["hidden"], ["percent", "share_sales"]].isna().all(axis=None)
+    hidden = exact["customers"][shown["hidden"]]
+    assert hidden.sum() >= least or shown["hidden"].all()
+    texts = [text.get_text() for text in whole.pooled(least).grid().plot().texts]
+    assert sum(f"< {least}" in text and "%" not in text for text in texts) == small.sum()

@@ -351,6 +351,7 @@ def plan_week(
         unchecked=tuple(able.unchecked),
         consent=shop.has("contact_rights"),
         by_effect=tuple(_measured(allocation)),
+        least=read_operations(shop.settings).least,
     )
 
 

@@ -14,7 +14,8 @@ from promolab.campaign.plan.eligibility import Note, offers_of
 from promolab.contract import NONE, read_operations
 from promolab.display import Html, join, table
 from promolab.results import Result, plain, words_of
-from promolab.wording import count
+from promolab.stats import joined
+from promolab.wording import count, listed
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
@@ -202,6 +203,8 @@ class Plan(Result):
         Whether the shop says who may be contacted.
     by_effect : tuple of str
         Actions whose customers an allocation chose, by what contacts add.
+    least : int
+        Whom a step bars is shown with the next one's where they are fewer.
     """
 
     as_of: datetime
@@ -220,6 +223,7 @@ class Plan(Result):
     unchecked: tuple[str, ...] = ()
     consent: bool = True
     by_effect: tuple[str, ...] = ()
+    least: int = 1
 
     @property
     def to_contact(self) -> pd.DataFrame:
@@ -248,9 +252,10 @@ class Plan(Result):
             The cleaned shop that it was made from.
         """
         told, funnel = run.metrics["plan"], run.read_table("funnel")
+        rules = read_operations(shop.settings)
         funnel = funnel.reindex(columns=_FUNNEL, fill_value=0)  # of before steps were added
         decisions = run.read_table("decisions")
-        offers = offers_of(shop, funnel, read_operations(shop.settings).contact, [])
+        offers = offers_of(shop, funnel, rules.contact, [])
         return cls(
             as_of=decisions["ts"].iloc[0].to_pydatetime() if len(decisions) else run.as_of,
             sends_at=run.week.start(shop.zone),
@@ -265,6 +270,7 @@ class Plan(Result):
             unchecked=tuple(told.get("unchecked", ())),
             consent=shop.has("contact_rights"),
             by_effect=tuple(told.get("by_effect") or ()),
+            least=rules.least,
         )
 
     def write(self, run: RunFolder) -> None:
@@ -286,7 +292,7 @@ class Plan(Result):
         keep = [c for c in self.funnel.columns if c != "promotion_id"]
         rows = self.funnel.to_dict("records")
         told = super().to_dict()
-        del told["consent"]  # a note says it
+        del told["consent"], told["least"]  # a note says it; `funnel` is whole
         return told | {
             "customers_to_contact": int(self.to_contact["customer_id"].nunique()),
             "customers_held_out": int(self.held_out["customer_id"].nunique()),
@@ -400,7 +406,8 @@ class Plan(Result):
 
     def _drawn(self, row: Mapping[Any, Any]) -> pd.DataFrame:
         """Return a funnel as it is drawn: after each step, whom it left."""
-        shown = self._steps_of(row).iloc[:-1]
+        told = {"step": listed, "left": "last", "gone": lambda gone: gone.sum(min_count=1)}
+        shown = self._steps_of(row).iloc[:-1].groupby("part").agg(told)
         first = shown["step"].iloc[0]
         return shown.assign(step=[first, *(f"− {step}" for step in shown["step"].iloc[1:])])
 
@@ -413,4 +420,7 @@ class Plan(Result):
         names[0] += "" if self.consent else self.say("not_checked")
         left = [row["active"], *(row["active"] - np.cumsum(gone)), row["to_contact"]]
         told = {"step": [self.say("active"), *names, words["to_contact"]], "left": left}
-        return pd.DataFrame(told | {"gone": [np.nan, *gone, np.nan]})
+        parts = joined(gone[:-2], self.least)  # of whom a step bars: who is held out is drawn
+        parts = np.array([-1, *parts, *(parts[-1] + np.arange(1, 4))])
+        rows = pd.DataFrame(told | {"gone": [np.nan, *gone, np.nan], "part": parts})
+        return rows.assign(left=rows["left"].where(rows["part"] != rows["part"].shift(-1)))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from promolab.errors import InputError
 from promolab.folder import RunFolder
 from promolab.results import Result, words_of
-from promolab.segmentation import Migration, Segmenter, pooled_alike, segment_migration
+from promolab.segmentation import Migration, Segmenter, segment_migration
 from promolab.weeks import Week
 
 if TYPE_CHECKING:
@@ -69,12 +69,15 @@ class SegmentsModel(Result):
         for week in _earlier(self.run):
             folder = _folder_of(self.run, week)
             if (folder / "tables" / "segments.parquet").is_file():
-                before = self.run.reports.run(week).read_table("segments")
+                before, now = self.run.reports.run(week).read_table("segments"), self.segmenter
+                own = before.get("own_segment", before["segment"])
                 return segment_migration(
-                    *pooled_alike(before, self.segmenter.assignments()),
+                    before.assign(segment=now.shown(own)),
+                    now.assignments(),
                     since=str(week),
                     same_fit=self._is_same(folder / MODEL_FILE),
-                    order=self.segmenter.names_,
+                    order=now.names_,
+                    least=now.least,
                 )
         return None
 

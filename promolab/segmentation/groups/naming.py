@@ -13,6 +13,7 @@ import pandas as pd
 from promolab.glossary import label
 from promolab.profiles import numeric
 from promolab.segmentation.groups.preparation import OTHERS, standardise
+from promolab.stats import too_few
 
 
 @dataclass(frozen=True)
@@ -268,10 +269,6 @@ def pooled_segments(segments: Iterable[str], customers: Iterable[Any], least: in
         Those of fewer are *Smaller segments* together; where these are still too few, the smallest
         other one (of equals the first by name) takes them in, and is called so.
 
-    References
-    ----------
-    Sweeney (2002), k-anonymity: a model for protecting privacy.
-
     Examples
     --------
     >>> names = ["Loyal"] * 5 + ["Lost"] * 3 + ["New"] * 2 + ["At risk"]
@@ -282,12 +279,11 @@ def pooled_segments(segments: Iterable[str], customers: Iterable[Any], least: in
     """
     rows = pd.DataFrame({"segment": [*segments], "customer": [*customers]}, dtype=object)
     sizes = rows.groupby("segment")["customer"].nunique().sort_values(kind="stable")
-    small, called = [*sizes.index[sizes < least]], OTHERS
-    if 0 < sizes[small].sum() < least and len(small) < len(sizes):
-        called = f"{sizes.index[len(small)]} and others"
-        small.append(sizes.index[len(small)])
-    alone = len(sizes) == 1
-    return rows["segment"].mask(rows["segment"].isin([] if alone else small), called)
+    small = sizes[too_few(sizes, least)]
+    if small.empty or len(sizes) == 1:
+        return rows["segment"]
+    called = OTHERS if small.max() < least else f"{small.index[-1]} and others"
+    return rows["segment"].mask(rows["segment"].isin(small.index), called)
 
 
 def named_groups(features: pd.DataFrame, codes: np.ndarray) -> tuple[list[str], np.ndarray]:

@@ -14,7 +14,7 @@ from promolab.language import ENGLISH, language
 from promolab.profiles import numeric
 from promolab.results import Result
 from promolab.segmentation.groups.preparation import NO_PURCHASES, has_history
-from promolab.stats import part_of_total, share_interval
+from promolab.stats import masked, part_of_total, share_interval
 
 RFM_COLUMNS = ("recency_days", "orders", "amount")
 
@@ -189,12 +189,15 @@ class RfmGrid(Result):
     last_order, usual_gap : float
         Of the good customers who have not come back (*Cannot lose*, *At risk*): the median days
         since their last order and between their orders; nan where unknown.
+    least : int
+        Cells of fewer customers are not shown (`promolab.stats.masked`).
     """
 
     cells: pd.DataFrame
     customers: int
     last_order: float = np.nan
     usual_gap: float = np.nan
+    least: int = 1
 
     def to_frame(self) -> pd.DataFrame:
         """Return the 25 cells."""
@@ -214,7 +217,11 @@ class RfmGrid(Result):
             "away_sales": float(away["share_sales"]),
             "gap": None if np.isnan(self.usual_gap) else round(self.usual_gap),
             "days": 0 if np.isnan(self.last_order) else round(self.last_order),
-            "named": self.cells.assign(percent=100 * self.cells["share_sales"]),
+            "named": masked(
+                self.cells.assign(percent=100 * self.cells["share_sales"]),
+                self.least,
+                ["percent", "share_sales", "share_customers"],
+            ),
         }
 
 
