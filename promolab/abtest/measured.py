@@ -10,14 +10,7 @@ from typing import Any
 import numpy as np
 
 from promolab.abtest.chances import chances_of, planned_shares, sample_ratio
-from promolab.abtest.comparison import (
-    MEAN,
-    SHARE,
-    ArmComparison,
-    Measured,
-    Metric,
-    metrics_of,
-)
+from promolab.abtest.comparison import MEAN, SHARE, ArmComparison, Measured, Metric, metrics_of
 from promolab.abtest.estimates import Figure, Levels, levels_of, sums_of
 from promolab.abtest.rows import Rows, opened, read_rows, there
 from promolab.abtest.sequential import confidence_sequence, enough, p_at_any_time

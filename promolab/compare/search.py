@@ -12,12 +12,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.checks import choice, real_number, whole_number
-from promolab.compare.cross_validation import (
-    Setting,
-    make_setting,
-    predict_folds,
-    progress_bar,
-)
+from promolab.compare.cross_validation import Setting, make_setting, predict_folds, progress_bar
 from promolab.compare.leaderboard import higher_is_better, leakage_alarm
 from promolab.errors import InputError, MissingExtraError, nearest
 from promolab.metrics import compare, measure

@@ -8,11 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from promolab.checks import along, labelled
-from promolab.effects.identification import (
-    ByArm,
-    arm_code,
-    named,
-)
+from promolab.effects.identification import ByArm, arm_code, named
 from promolab.effects.means import group_means, mean_of, ratio_error, renumbered, wald
 from promolab.effects.shrinkage import place_within
 from promolab.errors import InputError, nearest

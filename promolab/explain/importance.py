@@ -11,19 +11,8 @@ import pandas as pd
 
 from promolab.checks import whole_number
 from promolab.metrics import placements, variance_of
-from promolab.model import (
-    BLOCK,
-    ResponseModel,
-    logits_of,
-    model_features,
-    shuffled_logits,
-)
-from promolab.model.inputs import (
-    check_beside,
-    check_columns,
-    check_labels,
-    check_present,
-)
+from promolab.model import BLOCK, ResponseModel, logits_of, model_features, shuffled_logits
+from promolab.model.inputs import check_beside, check_columns, check_labels, check_present
 from promolab.results import Estimate, Result
 from promolab.stats import normal_quantile
 

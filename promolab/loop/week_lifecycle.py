@@ -20,22 +20,9 @@ from promolab.campaign.plan import Overridden, Overrides, Plan, override_plan, r
 from promolab.contract import read_operations
 from promolab.engines import is_url
 from promolab.errors import InputError, PromolabError
-from promolab.folder import (
-    ReportsFolder,
-    RunFolder,
-    check_codes,
-    sha256_of,
-    state_of,
-    write_json,
-)
+from promolab.folder import ReportsFolder, RunFolder, check_codes, sha256_of, state_of, write_json
 from promolab.loop.ledger import Ledger, run_ledger_path
-from promolab.loop.ledger_sync import (
-    WeekRows,
-    checked_ledger,
-    keep_ledger,
-    run_key,
-    settle_week,
-)
+from promolab.loop.ledger_sync import WeekRows, checked_ledger, keep_ledger, run_key, settle_week
 from promolab.loop.recheck import REASONS, Recheck, recheck_draft
 from promolab.loop.reconcile import Reconciliation, read_sent, reconcile_sent
 from promolab.loop.week_plans import (

@@ -26,13 +26,7 @@ from promolab.model.inputs.reading import (
     check_weight,
     outcome_labels,
 )
-from promolab.model.learners import (
-    Learner,
-    Training,
-    fitted_learners,
-    learner_class,
-    make_learner,
-)
+from promolab.model.learners import Learner, Training, fitted_learners, learner_class, make_learner
 from promolab.results import read_values, write_values
 from promolab.stats import t_quantile
 

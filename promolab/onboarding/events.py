@@ -8,15 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from promolab.contract import TABLES, is_empty
-from promolab.onboarding.contents import (
-    Convention,
-    Look,
-    ask,
-    how_many,
-    number_in,
-    say,
-    words_in,
-)
+from promolab.onboarding.contents import Convention, Look, ask, how_many, number_in, say, words_in
 from promolab.onboarding.matching import Choice
 from promolab.results import words_of
 from promolab.sources import STATUS_DONE, STATUS_OPEN, column_rank, key, kind_of_word, table_rank

@@ -368,12 +368,7 @@ def _percent(share: float, _: int | None = None) -> str:
 
 
 def _format_axis(axis: Any, percent: bool) -> None:
-    from matplotlib.ticker import (
-        FuncFormatter,
-        LogFormatter,
-        ScalarFormatter,
-        StrMethodFormatter,
-    )
+    from matplotlib.ticker import FuncFormatter, LogFormatter, ScalarFormatter, StrMethodFormatter
 
     formatter = axis.get_major_formatter()
     if percent:

@@ -17,13 +17,7 @@ from promolab.policy.constraints import limits_of
 from promolab.policy.frontier import Limits, Solution, cheapest, check_limits, name_of, solve
 from promolab.policy.options import NONE, Options, at_choice, by_label, options_of
 from promolab.policy.plan_scores import SpendingTest, spending_test
-from promolab.policy.randomization import (
-    Drawn,
-    Holdouts,
-    cost_risk,
-    draw,
-    put_back,
-)
+from promolab.policy.randomization import Drawn, Holdouts, cost_risk, draw, put_back
 from promolab.policy.rows import PolicyRows
 from promolab.results import Result, words_of
 from promolab.wording import number, part_of, percent

@@ -10,14 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promolab.checks import (
-    column_of,
-    columns_there,
-    file_there,
-    is_number,
-    labelled,
-    refuse,
-)
+from promolab.checks import column_of, columns_there, file_there, is_number, labelled, refuse
 from promolab.errors import InputError, nearest
 from promolab.policy.frontier import Limits
 from promolab.policy.options import Options

@@ -45,13 +45,7 @@ from promolab.simulated.rounds import (
     places_of,
     write_log,
 )
-from promolab.simulated.tables import (
-    CHUNK,
-    CONTACT_COST,
-    OFFSET,
-    promotion_tables,
-    settings_of,
-)
+from promolab.simulated.tables import CHUNK, CONTACT_COST, OFFSET, promotion_tables, settings_of
 from promolab.simulated.world import NONE, Promotion, World
 
 if TYPE_CHECKING:

@@ -28,6 +28,7 @@ FEWEST = 20  # responses among those learned from, and among those predicted
 MOST = 50_000  # contacts predicted: of more, so many evenly
 SIZES = np.arange(0.05, 1.001, 0.05)
 MIDDLE = (0.05, 0.95)  # of the draws of the noise
+RELEASE = ("name", "epsilon", "delta", "mu")
 SLACK = 1e-6  # the last release of a budget is not lost to rounding
 
 
@@ -179,11 +180,9 @@ def privacy_cost(
     past, late = done[done["ends_at"] <= cut], done[done["starts_at"] >= cut]
     late = late.iloc[:: -(-len(late) // MOST) or 1]
     for rows, what in ((past, "learned from"), (late, "predicted")):
-        if min(rows[outcome].sum(), len(rows) - rows[outcome].sum()) < FEWEST:
-            raise InputError(
-                f"what privacy costs needs {FEWEST} contacts {what} that answered, and as many "
-                f"that did not; {int(rows[outcome].sum())} of {len(rows):,} did"
-            )
+        if min(n := int(rows[outcome].sum()), len(rows) - n) < FEWEST:
+            told = f"needs {FEWEST} contacts {what} that answered, and as many that did not"
+            raise InputError(f"what privacy costs {told}; {n} of {len(rows):,} did")
     y, customers = late[outcome].to_numpy(bool), past["customer_id"].to_numpy()
     plain = ResponseModel(columns=[*privacy.bounds], l2=L2)
     plain.fit(past, past[outcome], cluster=customers, known=True)
@@ -254,8 +253,7 @@ class PrivateWeek(Result):
     def to_frame(self) -> pd.DataFrame:
         """Return the row that the ledger keeps."""
         one = self.privacy
-        row = {"name": "response", "epsilon": one.epsilon, "delta": one.delta, "mu": one.mu}
-        return pd.DataFrame([row])
+        return pd.DataFrame([["response", one.epsilon, one.delta, one.mu]], columns=RELEASE)
 
     def make(self) -> ResponseModel:
         """Return a new model; a kind that cannot learn with privacy is refused."""

@@ -56,9 +56,7 @@ def to_fixed(values: Any, members: int) -> np.ndarray:
     """
     largest, room = float(np.abs(values).max()), 2.0**63 / members / FRACTION
     if not largest < room:
-        raise InputError(
-            f"a sum of {largest:.3g} overflows {room:.3g}: give larger units, fewer rows"
-        )
+        raise InputError(f"a sum of {largest:.3g} overflows {room:.3g}: give larger units")
     return np.asarray(np.rint(np.multiply(values, FRACTION)).astype(np.int64).view(np.uint64))
 
 
@@ -126,9 +124,7 @@ class FederatedShop:
         self.who = np.arange(len(self.y)) if who is None else pd.factorize(who)[0]
         self.people, self.most, self.log, self.sent = int(self.who.max()) + 1, most, log, 0
         if self.people < least:
-            raise InputError(
-                f"{self.people:,} customers are too few to share sums of: {least:,} may"
-            )
+            raise InputError(f"{self.people:,} customers are too few to share sums: {least:,} may")
         self.public, self.encoded, self.round, self.members = "", "", 0, set[str]()
 
     def __call__(self, message: Mapping[str, Any]) -> bytes:
@@ -426,7 +422,5 @@ def federated_fit(shops: Sequence[Shop], *, l2: float = 30.0, least: int = LEAST
     )  # fmt: skip
     model._expose()
     if federation.left:
-        warnings.warn(
-            f"{', '.join(federation.left)} left: the model is of the others", stacklevel=2
-        )
+        warnings.warn(f"{', '.join(federation.left)} left: the model is of others", stacklevel=2)
     return model

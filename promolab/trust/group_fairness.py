@@ -20,6 +20,7 @@ from promolab.features import decisions_experiment
 from promolab.folder import RunFolder
 from promolab.policy import allocate
 from promolab.results import Estimate, Result, plain, words_of
+from promolab.wording import plural
 
 MOST_GROUPS, BANDS, FEW, FOUND = 20, 4, 5, 0.6
 """Groups of a column at most, the smallest joined; bands into which numbers are cut; what is to be
@@ -263,11 +264,8 @@ def _levels(name: str, column: Any, own: Any, edges: Any, least: int) -> tuple[A
     missing = len(np.unique(own[column.index.difference(text.index)]))
     groups = len(order) + (small.sum() >= least) + (missing >= least)
     if groups < 2 or small.sum() > sizes.sum() / 2:
-        raise InputError(
-            f"the column {name!r} has {len(sizes):,} value{'s' * (len(sizes) != 1)}, "
-            f"{len(order):,} with {least} customers or more; give one of two such groups at least, "
-            "to which most belong"
-        )
+        told = f"{plural(len(sizes), 'value')}, {len(order):,} with {least} customers or more"
+        raise InputError(f"the column {name!r} has {told}; give two such groups, of most customers")
     order |= {other: ("other", members)} if joined else {}
     order |= {UNKNOWN: (UNKNOWN, ())} if missing else {}
     labels = text.where(~text.isin(joined), other).reindex(column.index, fill_value=UNKNOWN)

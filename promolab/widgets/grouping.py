@@ -19,12 +19,7 @@ from promolab.glossary import label, named
 from promolab.language import language, speaking
 from promolab.plots import segment_colours
 from promolab.results import Estimate, Facts, words_of
-from promolab.segmentation import (
-    DEFAULT_COLUMNS,
-    Segmenter,
-    SegmentProfile,
-    sample_customers,
-)
+from promolab.segmentation import DEFAULT_COLUMNS, Segmenter, SegmentProfile, sample_customers
 from promolab.widgets.controls import control, several, slide
 from promolab.widgets.explorer import Explorer, Progress, drawn, reading, week_of
 from promolab.wording import number

@@ -396,8 +396,6 @@ def test_whom_a_step_bars_is_shown_with_the_next_step_where_they_are_too_few():
     assert all(f">{left}<" not in text for left in (497, 493)) and ">473<" in text
     drawn = plan.facts()["rows"]()
     assert (
-        drawn["step"]
-        .iloc[1]
-        .startswith("− no right to contact, status is never contacted, over")
+        drawn["step"].iloc[1].startswith("− no right to contact, status is never contacted, over")
     )
     assert drawn["gone"].iloc[1] == 27

@@ -140,7 +140,7 @@ def test_the_command_fits_with_each_shops_own_token_and_says_what_is_wrong(
         "give HOSTs to fit with, or --share WEEK --like MODEL": [],
         "or --share WEEK --like MODEL to": ["--share", WEEK],
         "there is no report of 2017-W45": [*share, "--share", "2017-W45"],
-        "90 customers are too few to share sums of: 100 may": share,
+        "90 customers are too few to share sums: 100 may": share,
     }.items():
         code, said = called(*line)
         assert code == 2 and sentence in said and "Traceback" not in said

@@ -13,12 +13,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.campaign.past.schedule import shifted
-from promolab.campaign.plan.rights import (
-    EVERY,
-    Rights,
-    known_rows,
-    whole_time,
-)
+from promolab.campaign.plan.rights import EVERY, Rights, known_rows, whole_time
 from promolab.folder import read_suppressions
 
 if TYPE_CHECKING:

@@ -25,12 +25,7 @@ from promolab.campaign.past.outcomes import (
     shifted,
 )
 from promolab.campaign.readout.holdout import HoldoutComparison, compare_with_holdout
-from promolab.campaign.readout.promotion_readout import (
-    PromotionReadout,
-    Readout,
-    judge,
-    pays_from,
-)
+from promolab.campaign.readout.promotion_readout import PromotionReadout, Readout, judge, pays_from
 from promolab.campaign.readout.similar_customers import (
     no_amounts,
     sales_windows,

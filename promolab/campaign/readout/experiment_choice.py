@@ -13,12 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from promolab.campaign.past.contacted import (
-    FEWEST,
-    contacted_experiment,
-    known_at,
-    promotions_over,
-)
+from promolab.campaign.past.contacted import FEWEST, contacted_experiment, known_at, promotions_over
 from promolab.campaign.readout.similar_customers import comparable_promotion
 from promolab.contract import Experiment
 from promolab.effects import Check, Difference, Withheld, spoken

@@ -17,23 +17,13 @@ from promolab.campaign.plan import (
     week_holdouts,
     with_suppressions,
 )
-from promolab.campaign.spending.allocation_result import (
-    HORIZON_DAYS,
-    AllocationResult,
-    WeekPolicy,
-)
+from promolab.campaign.spending.allocation_result import HORIZON_DAYS, AllocationResult, WeekPolicy
 from promolab.campaign.spending.experiment import ExperimentProposal, propose_experiment
 from promolab.campaign.worth import load_worth
 from promolab.checks import choice, share
 from promolab.contract import budget_of, read_operations
 from promolab.metrics import PastRatios
-from promolab.policy import (
-    Allocation,
-    SpendingTest,
-    plan_value,
-    read_constraints,
-    spending_test,
-)
+from promolab.policy import Allocation, SpendingTest, plan_value, read_constraints, spending_test
 
 if TYPE_CHECKING:
     from promolab.campaign.worth import Worth

@@ -13,14 +13,7 @@ import pandas as pd
 
 from promolab.display import Html, join, link, say
 from promolab.loop.ledger import ledger_of
-from promolab.loop.promises.assignment import (
-    ALL,
-    KEYS,
-    PROFIT,
-    REDEMPTIONS,
-    SETTLED,
-    SPEND,
-)
+from promolab.loop.promises.assignment import ALL, KEYS, PROFIT, REDEMPTIONS, SETTLED, SPEND
 from promolab.loop.promises.outcomes import past_outcomes
 from promolab.loop.week_plans import settings_of
 from promolab.results import Estimate, Result

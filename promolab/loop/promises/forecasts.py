@@ -31,13 +31,7 @@ from promolab.loop.promises.assignment import (
     typed,
 )
 from promolab.loop.promises.outcomes import offers_of, segments_of, span_of
-from promolab.loop.promises.windows import (
-    Noise,
-    held_by,
-    margins_known,
-    noise_of,
-    taken_off_each,
-)
+from promolab.loop.promises.windows import Noise, held_by, margins_known, noise_of, taken_off_each
 from promolab.metrics import PastRatios, random_effects
 from promolab.promotions import moment_of
 from promolab.stats import normal_quantile, t_quantile

@@ -12,21 +12,10 @@ from promolab.checks import whole_number
 from promolab.errors import InputError
 from promolab.metrics._inputs import Drawn
 from promolab.metrics.reliability import equal_bins, sums_by_bin
-from promolab.metrics.uplift._curves import (
-    spread_of,
-)
-from promolab.metrics.uplift._inputs import (
-    OfList,
-    UpliftRows,
-    check_uplift,
-    check_uplift_score,
-)
+from promolab.metrics.uplift._curves import spread_of
+from promolab.metrics.uplift._inputs import OfList, UpliftRows, check_uplift, check_uplift_score
 from promolab.results import Estimate
-from promolab.stats import (
-    around,
-    difference_of,
-    estimate_of,
-)
+from promolab.stats import around, difference_of, estimate_of
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,12 +10,7 @@ import pandas as pd
 
 from promolab.errors import InputError
 from promolab.policy.frontier.convex_hull import SLACK, HullPath, hull_path
-from promolab.policy.frontier.lagrangian import (
-    Answer,
-    Customers,
-    Priced,
-    refine,
-)
+from promolab.policy.frontier.lagrangian import Answer, Customers, Priced, refine
 from promolab.policy.frontier.limits import Limits, over_budget, program, relax, whole
 
 SMALL, MIDDLE = 1_000, 30_000

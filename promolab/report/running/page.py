@@ -20,15 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from promolab.display import NOTEBOOK_STYLE, Html, explained
 from promolab.folder import ReportsFolder, RunFolder, write_whole
-from promolab.language import (
-    ENGLISH,
-    _,
-    close_up,
-    language,
-    own_name,
-    page_language,
-    speaking,
-)
+from promolab.language import ENGLISH, _, close_up, language, own_name, page_language, speaking
 from promolab.report.running.steps import Step
 from promolab.results import Facts, words_of
 from promolab.weeks import Week

@@ -34,13 +34,7 @@ from promolab.report.running.execute import CELL_TIMEOUT, Kernels, execute, kern
 from promolab.report.running.page import render_page, write_index
 from promolab.report.running.redaction import UNCHANGED, full_disk_said, hidden_errors
 from promolab.report.running.run_start import Call, Request, checked_call, request_of
-from promolab.report.running.steps import (
-    Step,
-    load_nbformat,
-    read_steps,
-    run_steps,
-    usual_workers,
-)
+from promolab.report.running.steps import Step, load_nbformat, read_steps, run_steps, usual_workers
 from promolab.trust import write_cards
 
 
