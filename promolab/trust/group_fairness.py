@@ -30,6 +30,7 @@ UNKNOWN, MONEY, PAIR = "unknown", ("discount", "sales"), ["customer_id", "action
 Pair = tuple[np.ndarray, np.ndarray]
 """What is set against what, a value per row; nan where not known."""
 KEYS = ("column", "group", "kind", "members", "customers")
+FLOOR_STEPS = 4
 FLOORS = ["floor", "least", "got", "contacts", "spend", "profit", "lost", "lost_low", "lost_high"]
 ENDS = ("value", "ci_low", "ci_high", "others", "difference", "difference_low", "difference_high")
 
@@ -425,11 +426,12 @@ def floor_curve(
 
 
 class WeekFairness(dict[str, Any]):
-    """The week's ``plan``, and ``past`` decisions that chance drew; by `week_fairness`."""
+    """The week's ``plan``, what a ``floor`` costs, and ``past`` decisions that chance drew."""
 
     def shown(self) -> list[Any]:
-        """Return what a page shows: of each what it says, its figure and its table."""
-        return [piece for one in self.values() for piece in (one, getattr(one, "to_table", ""))]
+        """Return what a page shows: what each says, its figure and, of groups, its table."""
+        tables = [one.to_table if isinstance(one, Fairness) else "" for one in self.values()]
+        return [piece for pair in zip(self.values(), tables, strict=True) for piece in pair]
 
     def write(self, run: RunFolder) -> None:
         """Record the figures beside the plan's, where the shop states columns."""
@@ -461,9 +463,30 @@ def week_fairness(week: WeekPlan) -> WeekFairness:
     options = vars(told.fairness) | {"currency": shop.settings.currency, "least": least}
     nobody = absent(words_of(__name__, "Fairness").say("nobody")) if sent.empty else None
     found = WeekFairness(plan=nobody or tried(fairness, week.plan, customers, known, **options))
+    if isinstance(found["plan"], Fairness) and week.plan.by_effect:
+        found["floor"] = tried(_week_floor, week, found["plan"], customers, options)
     if nobody or isinstance(found["plan"], Fairness):
         found["past"] = tried(fairness, tried(_past_decisions, run, shop), customers, **options)
     return found
+
+
+def _week_floor(
+    week: WeekPlan, found: Fairness, customers: pd.DataFrame, options: Mapping[str, Any]
+) -> FloorCurve:
+    """Say what floors would cost for the group that is contacted least, within what is spent."""
+    contacted = found.frame.query("measure == 'contacted' and kind == 'group'")
+    name, group = contacted.loc[contacted["difference"].idxmin(), ["column", "group"]]
+    people = _rows_of(week.plan, None)
+    own, values = np.arange(len(people)), _beside(customers, people, "groups")[name]
+    edges, least = options["bands"].get(name), options["least"]
+    labels, order = _levels(name, values, own, edges, least)
+    groups = pd.Series(np.array([*order])[labels], people["customer_id"])
+    rows = week.run.read_table("allocation").astype({"customer_id": groups.index.dtype})
+    wide = rows[rows["action"] != NONE].pivot_table(["value", "cost"], "customer_id", "action")
+    limits = {"budget": float(rows["cost"][rows["chosen"]].sum()), "steps": FLOOR_STEPS}
+    limits |= {"eligible": wide["value"].notna().to_numpy(), "currency": options["currency"]}
+    value, cost = (wide[part].fillna(0.0).to_numpy() for part in ("value", "cost"))
+    return floor_curve(value, cost, groups.reindex(wide.index).to_numpy(), group, **limits)
 
 
 def _past_decisions(run: RunFolder, shop: Shop) -> pd.DataFrame:

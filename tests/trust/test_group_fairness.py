@@ -237,7 +237,7 @@ def shop_of_chance():
     return simulated(customers=800, weeks=12, exploration=1.0)
 
 
-def week_of(shop, quiet=False, **stated):
+def week_of(shop, quiet=False, worth=None, **stated):
     """Return a week of a shop that states columns: one in five is sent coupon C, at 3 each."""
     ids = np.sort(shop.customers.customer_id.execute().to_numpy())
     steps = pd.DataFrame({"customer_id": ids, "promotion_id": "C"})
@@ -249,6 +249,9 @@ def week_of(shop, quiet=False, **stated):
         "features": pd.DataFrame({"customer_id": ids, "amount_84d": np.where(late, 30.0, 10.0)}),
         "backtest": pd.DataFrame(columns=["customer_id", "promotion_id", "p", "y"]),
     }
+    if worth is not None:  # to those whom the shop's effects say
+        named = {"customer_id": ids, "action": "C", "value": worth, "cost": 1.0, "discount": np.nan}
+        tables["allocation"] = pd.DataFrame(named | {"chosen": np.isin(ids, ids[::5])})
     settings = replace(shop.settings, operations={"fairness": stated} if stated else {})
     kept: dict[str, Any] = {}
     run = SimpleNamespace(
@@ -259,7 +262,7 @@ def week_of(shop, quiet=False, **stated):
     sent = SimpleNamespace(promotion_id="C", discount=Estimate(3.0 * len(planned)))
     economics = SimpleNamespace(promotions=[sent])
     week = SimpleNamespace(shop=replace(shop, settings=settings), run=run, plan=plan)
-    week.economics = economics
+    week.economics, week.plan = economics, replace(plan, by_effect=("C",) * (worth is not None))
     return week_fairness(week), run, kept
 
 
@@ -276,6 +279,21 @@ def test_a_week_is_compared_by_the_columns_that_the_shop_states(shop_of_chance):
     assert set(told) == {"plan", "past"} and told["plan"]["tests"] == plan.tests
     with speaking("zh"):
         assert plan.summary().startswith("按age和tier比较 800 位客户")
+
+
+def test_a_floor_for_the_group_contacted_least_is_shown_with_its_cost(shop_of_chance):
+    rows = shop_of_chance.customers.execute().sort_values("customer_id")
+    worth = np.where(rows["tier"] == "basic", 1.0, 2.0)  # a contact of them loses 1 of another
+    found, _, kept = week_of(shop_of_chance, worth=worth, columns=["tier"])
+    contacted = found["plan"].frame.query("measure == 'contacted'").set_index("group")
+    assert found["floor"].group == contacted["difference"].idxmin() == "basic"
+    floor = found["floor"].frame
+    assert floor["spend"].tolist() == [160.0] * 5 and floor["got"][0] == 0
+    assert floor["lost"].tolist() == floor["least"].tolist() == floor["got"].tolist()
+    assert floor["floor"].iloc[-1] == pytest.approx((rows["tier"] == "basic").mean())
+    assert [type(one).__name__ for one in found.shown()][2:4] == ["FloorCurve", "str"]
+    found.write(SimpleNamespace(record=kept.__setitem__))
+    assert set(kept["plan"]["by_group"]) == {"plan", "past"}
 
 
 def test_a_quiet_week_says_so_and_compares_past_decisions_all_the_same(shop_of_chance):
