@@ -3,10 +3,11 @@
 import base64
 import io
 import json
+import multiprocessing
 import os
 import re
 import shutil
-from contextlib import contextmanager, suppress
+import signal
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from PIL import Image
 
 from promolab import cli
 from promolab.campaign.outlook import past_pairs
-from promolab.campaign.plan import with_suppressions
+from promolab.campaign.plan import Plan, with_suppressions
 from promolab.cleaning import clean, known_by
 from promolab.folder import (
     ReportsFolder,
@@ -31,6 +32,7 @@ from promolab.folder import (
     folder_key,
     forgotten_rows,
     read_suppressions,
+    reports_folder,
     sha256_of,
 )
 from promolab.loop import (
@@ -48,12 +50,21 @@ from promolab.serve.service import Service
 from promolab.serve.stores import MemoryStore
 from promolab.serve.week import open_week
 from promolab.sources import load_shop, save_shop
-from promolab.trust import forget_customers
+from promolab.trust import fairness, forget_customers, private_week, write_cards
 from tests.refused import refused
 from tests.report.made_weeks import FIRST, MadeShop
 
 WEEK, NEXT, WHO, OTHER = str(FIRST), str(FIRST.next()), 4007, 4008
 REASON = "asked by mail"
+STATED = """
+[privacy]
+epsilon = 10
+delta = 1e-6
+bounds = { orders = [0, 20] }
+
+[fairness]
+columns = ["region"]
+"""
 
 
 PNG = io.BytesIO()
@@ -64,7 +75,8 @@ BLACK = base64.b64encode(PNG.getvalue()).decode()
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
     """A released week, read back as sent, and a draft after it, with all that may hold an id."""
-    made = MadeShop(tmp_path_factory.mktemp("made"), customers=40, first_id=4000)
+    root = tmp_path_factory.mktemp("made")
+    made = MadeShop(root, customers=40, first_id=4000, more=STATED)
     folder_key(made.out)
     made.draft(0, list_size=25, holdout=0.2)
     week, out = made.run(0).path, made.out
@@ -101,7 +113,7 @@ def prepared(tmp_path_factory):
 def made(prepared, tmp_path):
     """The folders, to be changed; WHO is in all of them."""
     shutil.copytree(prepared.root, tmp_path / "made", symlinks=True)
-    found = MadeShop(tmp_path / "made", customers=40, first_id=4000)
+    found = MadeShop(tmp_path / "made", customers=40, first_id=4000, more=STATED)
     for path in found.out.glob("*/manifest.json"):
         text = path.read_text().replace(str(prepared.source), str(found.source))
         path.write_text(text)
@@ -257,32 +269,32 @@ def test_nothing_later_is_learned_from_the_forgotten_to_the_bit(made, tmp_path):
     assert len(ledger.decisions(WEEK)) == len(made.table(0, "decisions"))
 
 
-class Killed(BaseException):
-    """Nothing is done any more: not even tidied up."""
+def forget_and_die(out, moment):
+    """Forget, and be killed at once instead of a write: nothing is tidied up."""
+    left = [moment]
 
-
-@contextmanager
-def killed_at(moment):
-    """Let a process die at a write, before or after it."""
-    left, dead = [moment], list[bool]()
-
-    def mortal(call, counts=False):
+    def mortal(call):
         def made(*given, **named):
-            left[0] -= counts
-            if dead or left[0] < 0:
-                dead.append(True)
-                raise Killed
+            left[0] -= 1
+            if left[0] < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
             return call(*given, **named)
 
         return made
 
-    with pytest.MonkeyPatch.context() as patch:
-        for owner, name in (("os", "replace"), ("os", "rename"), ("shutil", "rmtree")):
-            call = getattr({"os": os, "shutil": shutil}[owner], name)
-            patch.setattr(f"{owner}.{name}", mortal(call, counts=owner == "os"))
-        patch.setattr(Path, "unlink", mortal(Path.unlink))
-        patch.setattr("promolab.folder.reports_folder.exchange", lambda *_: False)
-        yield dead
+    os.replace, os.rename = mortal(os.replace), mortal(os.rename)
+    reports_folder.exchange = lambda *_: False
+    forget_customers([WHO], out, REASON)
+
+
+def killed_at(out, moment):
+    """Let a process of its own forget and be killed; tell by what it ended."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    process = context.Process(target=forget_and_die, args=(out, moment))
+    process.start()
+    process.join()
+    return process.exitcode
 
 
 MOMENTS = (0, 1, 12, 20, 21, 22, 11, 12, 1, 1)
@@ -293,9 +305,7 @@ week's first file, between its renames, refusals, ledger, record."""
 def test_killed_at_any_moment_it_is_done_or_resumed_and_weeks_can_be_read(made):
     out, digest = made.out, nameless_digest(made.run(0).path)
     for moment in MOMENTS:
-        with killed_at(moment) as dead, suppress(Killed):
-            forget_customers([WHO], out, REASON)
-        assert dead
+        assert killed_at(out, moment) == -signal.SIGKILL
         ReportsFolder(out).tidy()
         assert [str(week) for week in ReportsFolder(out).weeks()] == [WEEK, NEXT]
         assert len(released_plans(ReportsFolder(out))) == 1
@@ -306,12 +316,39 @@ def test_killed_at_any_moment_it_is_done_or_resumed_and_weeks_can_be_read(made):
 
 
 def test_an_earlier_call_is_finished_first_and_then_whom_the_next_one_names(made):
-    with killed_at(5), suppress(Killed):
-        forget_customers([WHO], made.out, REASON)
+    assert killed_at(made.out, 5) == -signal.SIGKILL
     ReportsFolder(made.out).tidy()
     assert forget_customers([OTHER], made.out, "by phone").customers == 1
     assert where(made.out, WHO) == where(made.out, OTHER) == []
     assert [row["reason"] for row in forgotten_rows(made.out)] == [REASON, "by phone"]
+
+
+def test_what_privacy_spent_stays_spent_and_groups_are_those_of_the_others(made):
+    out, run, shop = made.out, made.run(0), load_shop(made.source)
+    rows, metrics = private_week(run, shop), {"budget": 10.0, "spent": 1.2, "left": 51}
+    run.write_table("releases", rows.to_frame(), by="name")
+    run.record("privacy", metrics | {"delta": 1e-6})
+    write_cards(run)
+    card = (run.path / "model_card.md").read_text("utf-8")
+    with duckdb.connect(str(out / "ledger.duckdb")) as ledger:
+        ledger.execute(
+            "INSERT INTO releases VALUES (?, ?, ?, ?, ?)", [WEEK, *rows.to_frame().loc[0]]
+        )
+    before = private_week(made.run(1), shop)
+    done = forget_customers([WHO], out, REASON)
+    after = private_week(made.run(1), load_shop(made.source))
+    assert after == before and after.releases == 2 and after.privacy.secret == before.privacy.secret
+    assert f"{WEEK}/model.safetensors" in done.refit
+    # The card says what it said, and would say the same if it were made again.
+    assert (run.path / "model_card.md").read_text("utf-8") == card and "1.20 of the 10.00" in card
+    write_cards(made.run(0))
+    assert (run.path / "model_card.md").read_text("utf-8") == card
+    week = load_shop(made.run(1).path / "shop")
+    groups = week.customers.execute().assign(region=lambda rows: rows["customer_id"] % 2)
+    found = fairness(Plan.read(made.run(1), week), groups, columns=["region"])
+    assert found.customers == 39 and found.frame["customers"].sum() % 39 == 0
+    made.draft(2, list_size=25, holdout=0.2)  # and the next week runs, and pays for itself alone
+    assert private_week(made.run(2), load_shop(made.source)).releases == 2
 
 
 OF_ANOTHER = '{"customer_id":"C8","product_id":"12","quantity":12}'
