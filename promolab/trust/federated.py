@@ -83,7 +83,8 @@ class FederatedShop:
         Customer of each row; by default each row is one.
     like : ResponseModel, optional
         A logistic model that all shops have: its features, and how it prepares them, are used. By
-        default all columns of X, which must be numbers.
+        default all columns of X, which must be numbers, more plainly than `ResponseModel` encodes
+        them: scaled by mean and spread of all shops' rows, but none is bent, and no text has codes.
     least : int
         Customers that the shop must have.
     most : int
@@ -415,11 +416,10 @@ def federated_fit(shops: Sequence[Shop], *, l2: float = 30.0, least: int = LEAST
     told = {"encoder": encoder, "l1": 0.0, "l2": l2, "info": info, "standard_errors": errors}
     learner = learners.make_learner("logistic", {"l2": l2})
     learner.restore(told | {"weights": theta[:-1].copy(), "intercept": float(theta[-1])})
-    model.__dict__.update(
-        learners_=[learner], calibrators_=[], outcomes_=("response",), single_=True,
-        feature_names_in_=np.array(encoder.columns, dtype=object), n_features_in_=len(codes),
-        n_=int(found[0]), positives_=int(found[1]), clusters_=people, classes_=np.array([0, 1]),
-    )  # fmt: skip
+    names, counts = np.array(encoder.columns, dtype=object), map(int, (*found[:2], people))
+    vars(model).update(zip(("n_", "positives_", "clusters_"), counts, strict=True))
+    vars(model).update(learners_=[learner], calibrators_=[], outcomes_=("response",), single_=True)
+    vars(model).update(feature_names_in_=names, n_features_in_=len(codes), classes_=np.arange(2))
     model._expose()
     if federation.left:
         warnings.warn(f"{', '.join(federation.left)} left: the model is of others", stacklevel=2)

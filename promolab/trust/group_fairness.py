@@ -77,7 +77,7 @@ class Fairness(Result):
             "shown": (shown := self.frame[self.frame["measure"] == "contacted"]),
             "unlike": int(shown["seen"].sum()) or "",
             "differences": len(self.alarms),
-            "surest": self.alarms.head(3),
+            "surest": self.alarms.head(1),
             "groups": plain(self.frame.to_dict("records")),
         }
 
