@@ -88,7 +88,7 @@ class LifeStages(Result):
 
     def facts(self) -> dict[str, Any]:
         """Return the stages with their intervals: nothing by definition has none."""
-        parts = [[{"stage": s.lower()} for s in t.split(", ")] for t in self.by_stage["stage"]]
+        parts: Any = [[{"stage": s.lower()} for s in t.split(", ")] for t in self.by_stage["stage"]]
         table = self.by_stage.assign(parts=parts)
         for name in ("share_customers", "share_sales", "share_sales_28d"):
             exact = ~(table[f"{name}_low"] < table[f"{name}_high"])

@@ -226,9 +226,9 @@ class Facts:
             return self.joined([self.written(one, rest) for one in value], kind)
         if kind == "label":
             return label(str(value))
-        if kind == "few":  # `promolab.stats.masked`
-            least = self["least"]
-            return "–" if value != value else f"< {least}" if 0 < value < least else count(value)
+        if kind == "few":  # `promolab.stats.hide_few`
+            n, least = getattr(value, "value", value), self.get("least", 1)
+            return "–" if n != n else f"< {least}" if 0 < n < least else count(n)
         if kind == "more":
             return Facts(self.words, {}, value, self).line(self.words["join"]["so_much"])
         if kind.partition(".")[0] == "points":

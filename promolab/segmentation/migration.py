@@ -12,7 +12,7 @@ import pandas as pd
 from promolab.profiles import customer_frame
 from promolab.results import Estimate, Result, words_of
 from promolab.segmentation.groups.preparation import APART
-from promolab.stats import masked, share_interval
+from promolab.stats import hide_few, share_interval
 
 DRAWS = 1_000
 
@@ -115,7 +115,7 @@ class Migration(Result):
         Adjusted Rand index of the two groupings of the customers known at both times, whatever the
         groups are called.
     least : int
-        Fewer customers are not shown (`promolab.stats.masked`).
+        Fewer customers are not shown (`promolab.stats.hide_few`).
     """
 
     frame: pd.DataFrame = field(repr=False)
@@ -155,7 +155,7 @@ class Migration(Result):
         cells["share"] = cells["customers"] / cells["before"].map(sizes)
         cells["percent"] = 100 * cells["share"]
         cells["size"] = cells["before"].map(sizes)
-        cells = masked(cells, self.least, ["share", "percent"], ["before", "now"])
+        cells = hide_few(cells, self.least, ["share", "percent"], ["before", "now"])
         moves = self.moves().merge(cells.loc[~cells["hidden"], ["before", "now"]])
         case = "same" if self.same_fit else "anew"
         return {

@@ -19,7 +19,7 @@ from promolab.features import build_features
 from promolab.results import Estimate, Result, words_of
 from promolab.segmentation.groups.measures import grouped_ratio
 from promolab.segmentation.groups.preparation import NO_HISTORY
-from promolab.stats import benjamini_hochberg, masked, normal_quantile, share_interval, two_sided
+from promolab.stats import benjamini_hochberg, hide_few, normal_quantile, share_interval, two_sided
 from promolab.wording import count, percent, plural
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class SegmentResponse(Result):
     names : mapping of promotion_id to str
         What readers call promotions; by default their ids.
     least : int
-        Cells of fewer customers are not shown (`promolab.stats.masked`).
+        Cells of fewer customers are not shown (`promolab.stats.hide_few`).
     """
 
     frame: pd.DataFrame = field(repr=False)
@@ -132,7 +132,7 @@ class SegmentResponse(Result):
         own = rows["promotion_rate"].map(lambda rate: percent(rate, decimals=0))
         points = (100 * rows["difference"]).mask(rows["customers"] < MIN_CUSTOMERS)
         rows = rows.assign(row=rows["promotion"] + " (" + own + ")", points=points, of=rows["rate"])
-        return masked(rows, self.least, ["points", "of"], ["promotion", "segment"])
+        return hide_few(rows, self.least, ["points", "of"], ["promotion", "segment"])
 
 
 def segment_response(

@@ -20,9 +20,9 @@ from .intervals import dealt as dealt
 from .intervals import degrees_of as degrees_of
 from .intervals import estimate_of as estimate_of
 from .intervals import fieller as fieller
+from .intervals import hide_few as hide_few
 from .intervals import holm as holm
 from .intervals import joined as joined
-from .intervals import masked as masked
 from .intervals import normal_quantile as normal_quantile
 from .intervals import part_of_total as part_of_total
 from .intervals import positive_interval as positive_interval

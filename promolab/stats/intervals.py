@@ -538,7 +538,7 @@ def too_few(counts: ArrayLike, least: int) -> np.ndarray:
     return hidden
 
 
-def masked(
+def hide_few(
     rows: pd.DataFrame, least: int, figures: Sequence[str], by: Sequence[str] = ()
 ) -> pd.DataFrame:
     """Return a table of counts of customers as others may see it.
@@ -563,7 +563,7 @@ def masked(
     Examples
     --------
     >>> rows = pd.DataFrame({"customers": [3, 40, 25], "share": [0.04, 0.59, 0.37]})
-    >>> masked(rows, 10, ["share"])["share"].tolist()
+    >>> hide_few(rows, 10, ["share"])["share"].tolist()
     [nan, 0.59, nan]
     """
     counts, hidden = rows["customers"].astype(float), np.zeros(len(rows), dtype=bool)

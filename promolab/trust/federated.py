@@ -416,10 +416,10 @@ def federated_fit(shops: Sequence[Shop], *, l2: float = 30.0, least: int = LEAST
     told = {"encoder": encoder, "l1": 0.0, "l2": l2, "info": info, "standard_errors": errors}
     learner = learners.make_learner("logistic", {"l2": l2})
     learner.restore(told | {"weights": theta[:-1].copy(), "intercept": float(theta[-1])})
-    names, counts = np.array(encoder.columns, dtype=object), map(int, (*found[:2], people))
-    vars(model).update(zip(("n_", "positives_", "clusters_"), counts, strict=True))
-    vars(model).update(learners_=[learner], calibrators_=[], outcomes_=("response",), single_=True)
-    vars(model).update(feature_names_in_=names, n_features_in_=len(codes), classes_=np.arange(2))
+    made: Any = {"learners_": [learner], "calibrators_": [], "single_": True, "n_": int(found[0])}
+    made |= {"outcomes_": ("response",), "positives_": int(found[1]), "clusters_": people}
+    made |= {"feature_names_in_": np.array(encoder.columns, dtype=object), "classes_": np.arange(2)}
+    model.__dict__.update(made, n_features_in_=len(codes))
     model._expose()
     if federation.left:
         warnings.warn(f"{', '.join(federation.left)} left: the model is of others", stacklevel=2)

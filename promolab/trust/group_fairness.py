@@ -265,8 +265,8 @@ def _levels(name: str, column: Any, own: Any, edges: Any, least: int) -> tuple[A
     missing = len(np.unique(own[column.index.difference(text.index)]))
     groups = len(order) + (small.sum() >= least) + (missing >= least)
     if groups < 2 or small.sum() > sizes.sum() / 2:
-        told = f"{plural(len(sizes), 'value')}, {len(order):,} with {least} customers or more"
-        raise InputError(f"the column {name!r} has {told}; give two such groups, of most customers")
+        said = f"{plural(len(sizes), 'value')}, {len(order):,} with {least} customers or more"
+        raise InputError(f"the column {name!r} has {said}; give two such groups, of most customers")
     order |= {other: ("other", members)} if joined else {}
     order |= {UNKNOWN: (UNKNOWN, ())} if missing else {}
     labels = text.where(~text.isin(joined), other).reindex(column.index, fill_value=UNKNOWN)
@@ -475,18 +475,18 @@ def _week_floor(
 ) -> FloorCurve:
     """Say what floors would cost for the group that is contacted least, within what is spent."""
     contacted = found.frame.query("measure == 'contacted' and kind == 'group'")
-    name, group = contacted.loc[contacted["difference"].idxmin(), ["column", "group"]]
-    people = _rows_of(week.plan, None)
+    fewest = contacted.sort_values("difference", kind="stable").iloc[0]
+    name, people = fewest["column"], _rows_of(week.plan, None)
     own, values = np.arange(len(people)), _beside(customers, people, "groups")[name]
-    edges, least = options["bands"].get(name), options["least"]
-    labels, order = _levels(name, values, own, edges, least)
+    labels, order = _levels(name, values, own, options["bands"].get(name), options["least"])
     groups = pd.Series(np.array([*order])[labels], people["customer_id"])
     rows = week.run.read_table("allocation").astype({"customer_id": groups.index.dtype})
     wide = rows[rows["action"] != NONE].pivot_table(["value", "cost"], "customer_id", "action")
-    limits = {"budget": float(rows["cost"][rows["chosen"]].sum()), "steps": FLOOR_STEPS}
+    limits: Any = {"budget": float(rows["cost"][rows["chosen"]].sum()), "steps": FLOOR_STEPS}
     limits |= {"eligible": wide["value"].notna().to_numpy(), "currency": options["currency"]}
     value, cost = (wide[part].fillna(0.0).to_numpy() for part in ("value", "cost"))
-    return floor_curve(value, cost, groups.reindex(wide.index).to_numpy(), group, **limits)
+    mine = groups.reindex(wide.index).to_numpy()
+    return floor_curve(value, cost, mine, fewest["group"], **limits)
 
 
 def _past_decisions(run: RunFolder, shop: Shop) -> pd.DataFrame:

@@ -406,8 +406,8 @@ class Plan(Result):
 
     def _drawn(self, row: Mapping[Any, Any]) -> pd.DataFrame:
         """Return a funnel as it is drawn: after each step, whom it left."""
-        told = {"step": listed, "left": "last", "gone": lambda gone: gone.sum(min_count=1)}
-        shown = self._steps_of(row).iloc[:-1].groupby("part").agg(told)
+        told: Any = {"step": listed, "left": "last", "gone": lambda gone: gone.sum(min_count=1)}
+        shown: pd.DataFrame = self._steps_of(row).iloc[:-1].groupby("part").agg(told)
         first = shown["step"].iloc[0]
         return shown.assign(step=[first, *(f"− {step}" for step in shown["step"].iloc[1:])])
 

@@ -14,7 +14,7 @@ from promolab.language import ENGLISH, language
 from promolab.profiles import numeric
 from promolab.results import Result
 from promolab.segmentation.groups.preparation import NO_PURCHASES, has_history
-from promolab.stats import masked, part_of_total, share_interval
+from promolab.stats import hide_few, part_of_total, share_interval
 
 RFM_COLUMNS = ("recency_days", "orders", "amount")
 
@@ -190,7 +190,7 @@ class RfmGrid(Result):
         Of the good customers who have not come back (*Cannot lose*, *At risk*): the median days
         since their last order and between their orders; nan where unknown.
     least : int
-        Cells of fewer customers are not shown (`promolab.stats.masked`).
+        Cells of fewer customers are not shown (`promolab.stats.hide_few`).
     """
 
     cells: pd.DataFrame
@@ -218,7 +218,7 @@ class RfmGrid(Result):
             "away_sales": float(away["share_sales"]),
             "gap": None if np.isnan(self.usual_gap) else round(self.usual_gap),
             "days": 0 if np.isnan(self.last_order) else round(self.last_order),
-            "named": masked(cells, self.least, ["percent", "share_sales"]),
+            "named": hide_few(cells, self.least, ["percent", "share_sales"]),
         }
 
 
@@ -251,4 +251,4 @@ def rfm_grid(features: pd.DataFrame, recency: np.ndarray, frequency_money: np.nd
     )
     asleep = np.isin(cells["segment"].to_numpy()[cell], ASLEEP)
     medians = [float(pd.Series(numeric(features, c)[asleep]).median()) for c in RFM_GAPS]
-    return RfmGrid(cells, n, *medians)
+    return RfmGrid(cells, n, medians[0], medians[1])
