@@ -102,5 +102,9 @@ def test_a_stage_of_too_few_is_shown_with_its_neighbour() -> None:
     assert found.by_stage["customers"].tolist() == [19, 12]
     assert found.stages["stage"].value_counts()["New"] == 5  # the house's own table keeps it
     assert "new or returning 19 (61 %" in found.summary()
-    assert found.plot().get_title().startswith("39 % [24, 56] of customers are lapsed or without")
+    assert (
+        found.plot()
+        .get_title("left")
+        .startswith("39 % [24, 56] of customers are lapsed or without")
+    )
     assert "New or returning</td>" in found.to_table().text
