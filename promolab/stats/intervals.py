@@ -562,6 +562,7 @@ def hide_few(
 
     Examples
     --------
+    >>> import pandas as pd
     >>> rows = pd.DataFrame({"customers": [3, 40, 25], "share": [0.04, 0.59, 0.37]})
     >>> hide_few(rows, 10, ["share"])["share"].tolist()
     [nan, 0.59, nan]
