@@ -237,6 +237,7 @@ def select_features(
     labels, customers = split.labels[split.before], early["customer_id"].to_numpy()
     table, bound, units = _halved(early[features], labels, customers, halvings, seed)
     important = _important(early, outcome, features, model, seed, level)
+    del early  # a copy, and what follows makes its own
     table["important"] = table["feature"].isin(important)
     table["kept"] = table["stable"] | table["important"]
     if not table["kept"].any():
