@@ -94,8 +94,8 @@ class WeekPlan(Result):
     @cached_property
     def offers(self) -> pd.DataFrame | None:
         """What each customer is offered; None of a week that an earlier version made."""
-        run = self.run
-        return run.read_table("offers") if run.table_path("offers").exists() else None
+        run, names = self.run, ("promotion_id", "customer_id", "place", "offer")
+        return run.read_table("offers", names) if run.table_path("offers").exists() else None
 
     def likeliest(self) -> Html:
         """Return the ten likeliest on each list, under pseudonyms, and whom a list holds."""
