@@ -17,6 +17,7 @@ import pandas as pd
 
 from promolab.checks import choice, file_there, refuse, whole_number
 from promolab.contract import Shop
+from promolab.engines import keep
 from promolab.errors import InputError
 from promolab.features.point_in_time import joined
 from promolab.folder import sha256_of, whole
@@ -185,8 +186,6 @@ def with_vectors(shop: Shop, cache: str | Path | None = None) -> Shop:
     cache : str or Path, optional
         Of `encode_media`.
     """
-    import ibis
-
     tables, left_out = dict(shop.tables), list(shop.left_out)
     for (column, name), kind in zip(MEDIA.items(), KINDS, strict=True):
         if not shop.has(name, column) or kind in vector_columns(tables[name].columns):
@@ -195,8 +194,8 @@ def with_vectors(shop: Shop, cache: str | Path | None = None) -> Shop:
         folder = None if kind == "text" else shop.folder or "nowhere"  # as in a warehouse
         try:
             found = encode_media(items, kind, dimensions=COMPONENTS, cache=cache, folder=folder)
-            found = ibis.memtable(found.assign(**{column: items}))
-            tables[name] = joined(tables[name], found, [column])
+            told = keep(shop.backend, found.assign(**{column: items.astype("string")}), kind)
+            tables[name] = joined(tables[name], told, [column])
         except InputError:  # which would name a path
             left_out.append(f"{name}.{column}: a file cannot be read; encode_media says which")
         tables[name] = tables[name].drop(*([column] if folder else []))
