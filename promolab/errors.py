@@ -33,6 +33,10 @@ class DataError(InputError):
     """The data cannot be used as they are. Exit code 2 on the command line."""
 
 
+class TooLittleError(DataError):
+    """There is nothing to learn from yet: no round is over, or chance decided none."""
+
+
 class MissingExtraError(PromolabError, ImportError):
     """An optional dependency is not installed; the message names the extra that brings it."""
 

@@ -65,17 +65,19 @@ def comparable_columns(
     >>> comparable_columns(pd.DataFrame({"age": [1.0, 2.0, None], "town": ["a", "b", "b"]}))[1:]
     (['age', 'age missing', 'town = b'], ['age', 'age', 'town'])
     """
-    columns, names, sources = [], [], []
+    names, sources, covariates = [], [], list(X.columns if covariates is None else covariates)
+    # Column by column in memory, as it is read; room that is not needed is never touched.
+    room = np.empty((sum(2 if is_numeric(X[name]) else LEVELS for name in covariates), len(X)))
 
     def add(values: np.ndarray, name: str) -> None:
         away = values - values.mean()
         sd = np.sqrt(away @ away / len(away))
         if np.isfinite(sd) and sd > 1e-12:
-            columns.append(np.clip(away / sd, -FAR, FAR))
+            np.clip(np.divide(away, sd, out=away), -FAR, FAR, out=room[len(names)])
             names.append(name)
             sources.append(source)
 
-    for name in X.columns if covariates is None else covariates:
+    for name in covariates:
         column, source = X[name], str(name)
         if is_numeric(column):
             values = as_numbers(column)
@@ -95,9 +97,7 @@ def comparable_columns(
         rest = (codes < 0).any() or len(levels) > LEVELS
         for level in sorted(often) if rest else sorted(often)[1:]:
             add((codes == level).astype(float), f"{source} = {levels[level]}")
-    # Column by column in memory, as it is read.
-    matrix = np.array(columns).T if columns else np.empty((len(X), 0))
-    return matrix, names, sources
+    return room[: len(names)].T, names, sources
 
 
 def arm_contrast(

@@ -266,5 +266,5 @@ def predict_folds(model: EffectModel, train: Callable[[int], Any], folds: range)
         for fold in folds:
             there = rows.fold == fold
             if there.any():
-                effects[there] = copy.copy(model).fit(train(fold)).predict(Z[there])
+                effects[there] = copy.copy(model).fit(train(fold)).predict(Z, there)
     return effects

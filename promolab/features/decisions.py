@@ -12,7 +12,7 @@ import numpy as np
 from promolab.checks import real_number
 from promolab.contract import CERTAIN, NONE, Experiment, is_special, read_operations
 from promolab.contract import pooled_values as pooled
-from promolab.errors import DataError, InputError, nearest
+from promolab.errors import DataError, InputError, TooLittleError, nearest
 from promolab.features.customers import build_features
 from promolab.features.lines import order_lines
 from promolab.features.point_in_time import fixed, joined
@@ -263,15 +263,15 @@ def decisions_experiment(
     outcomes = _outcomes(outcomes)
     real_number("horizon_days", horizon_days, least=0, most=3650)
     until = known_until(shop, as_of)
-    rounds = rounds_of(shop, at, until)
+    known = kept.frame["ts"].unique() if kept is not None and at is None else ()
+    rounds = rounds_of(shop, at, until, known)
     horizon = timedelta(days=horizon_days)
     if at is None:
-        usable = complete(rounds, horizon, until, every=False)["ts"]
         if kept is not None:
             by = by or "kind"
-            usable = usable[~usable.isin(kept.frame["ts"])]
-            if usable.empty:
+            if not (rounds.groupby("ts")["ends_at"].max() + horizon <= until).any():
                 return kept
+        usable = complete(rounds, horizon, until, every=False)["ts"]
         rounds = rounds[rounds["ts"].isin(usable)]
     by = by or ("promotion" if len(rounds["ts"].unique()) == 1 else "kind")
     if by not in BY:
@@ -377,7 +377,7 @@ def _with_a_choice(
     chosen = chosen.join(shares, "decision_id").cache()
     certain = chances.max(axis=1) > CERTAIN
     if certain.all():
-        raise DataError(
+        raise TooLittleError(
             "every decision had one possible action only: chance decided nothing, so that effects "
             "are not identified"
         )

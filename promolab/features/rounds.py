@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from promolab.contract import NONE, read_operations
 from promolab.engines import to_utc
-from promolab.errors import DataError, InputError
+from promolab.errors import DataError, InputError, TooLittleError
 from promolab.features.point_in_time import fixed, read_as_of
 from promolab.wording import count, plural
 
@@ -52,8 +53,8 @@ def _end(shop: Shop) -> datetime:
     return end
 
 
-def rounds_of(shop: Shop, at: Any, until: datetime) -> pd.DataFrame:
-    """Return ts, action, kind, starts_at and ends_at of every action of each round.
+def rounds_of(shop: Shop, at: Any, until: datetime, known: Sequence[Any] = ()) -> pd.DataFrame:
+    """Return ts, action, kind, starts_at and ends_at of every action of each round not yet known.
 
     Raises
     ------
@@ -64,6 +65,7 @@ def rounds_of(shop: Shop, at: Any, until: datetime) -> pd.DataFrame:
     """
     made = shop.decisions
     made = made.select("decision_id", "ts", action=made.action.cast("string"))
+    made = made.filter(made.ts.notin(list(known))) if len(known) else made
     if shop.has("decision_propensities"):
         possible = shop.decision_propensities
         possible = possible.select("decision_id", action=possible.action.cast("string"))
@@ -72,8 +74,8 @@ def rounds_of(shop: Shop, at: Any, until: datetime) -> pd.DataFrame:
     found = found[found["ts"] < until]
     if at is not None:
         found = found[found["ts"].isin(_asked(at, found))]
-    if found.empty:
-        raise InputError(f"{shop.settings.name} has no decisions before {until:%Y-%m-%d %H:%M}")
+    if found.empty and not len(known):
+        raise TooLittleError(f"{shop.settings.name} has no decisions before {until:%Y-%m-%d %H:%M}")
     windows = _windows(shop)
     strange = sorted(set(found["action"]) - set(windows["action"]) - {NONE})
     if strange:
@@ -146,7 +148,7 @@ def complete(
     )
     spans = spans[spans["low"].notna()]
     if spans.empty:
-        raise InputError(f"these rounds have no action but {NONE!r}: nothing was assigned")
+        raise TooLittleError(f"these rounds have no action but {NONE!r}: nothing was assigned")
     early = spans[spans["low"] < spans["ts"]]
     if len(early):
         first = early.iloc[0]
@@ -158,7 +160,7 @@ def complete(
     over = spans["high"] <= until
     if not over.all() and (every or not over.any()):
         first = spans[~over].iloc[0]
-        raise InputError(
+        raise (InputError if every else TooLittleError)(
             f"the outcomes of the decisions of {first['ts']:%Y-%m-%d} count until "
             f"{first['high']:%Y-%m-%d %H:%M}, and events are known until {until:%Y-%m-%d %H:%M} "
             "(UTC); wait, choose an earlier round, or a shorter horizon_days"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -261,6 +261,20 @@ class GoingShop:
         cost = CONTACT_COST + np.maximum(given[mine - 1], 0.0)
         return OracleValues("latent", mine, self.options, gain[mine - 1] - CONTACT_COST, cost)
 
+    def assigned_values(self, decisions: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        """Return value and cost of what each row of decisions assigns, as `latent_values` has them.
+
+        Parameters
+        ----------
+        decisions : DataFrame
+            customer_id and action, one of `options`, of some who may be contacted.
+        """
+        own, values = self._places(decisions), np.zeros((2, self.world.customers))
+        for rows, *found in self._moved(self._at(self.week), own, self._action.shape[1]):
+            values[:, rows] = found
+        gain, given = values[:, numbers_of(decisions["customer_id"], self.world.customers)]
+        return gain - CONTACT_COST, CONTACT_COST + np.maximum(given, 0.0)
+
     def attainable_values(self, features: Features = history) -> OracleValues:
         """Return what can be known of `latent_values` by one who may see whatever a shop sees.
 
@@ -356,14 +370,20 @@ class GoingShop:
         world = self._at(self.week if until > number else week)
         contacts = CONTACT_COST * float((own != NONE).sum())
         margin = discount = 0.0
+        for _, gain, given in self._moved(world, own, number, until):
+            margin, discount = margin + float(gain.sum()), discount + float(given.sum())
+        return margin - contacts, contacts + discount
+
+    def _moved(
+        self, world: World, own: np.ndarray, number: int, until: int | None = None
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Yield places of customers assigned something, what it adds, and what it takes off."""
         for people, rows in self._chunks():
             who = np.nonzero(own[rows] != NONE)[0]
             if len(who):
                 action = self._action[rows, :until][who].astype(np.int64)
                 mine = own[rows][who].astype(np.int64)
-                gain, given = moved(world, people, who, action, mine, number)
-                margin, discount = margin + float(gain.sum()), discount + float(given.sum())
-        return margin - contacts, contacts + discount
+                yield rows.start + who, *moved(world, people, who, action, mine, number)
 
     def _go_on(self, own: np.ndarray, decisions: pd.DataFrame, chances: pd.DataFrame) -> None:
         week = self.week

@@ -259,6 +259,10 @@ def test_a_week_not_finished_is_not_there_and_worth_and_spend_of_an_assignment(g
     assert values.value.shape == (len(going.contactable), 12) and (values.cost >= 0.2).all()
     best, places = values.value.argmax(axis=1), np.full(400, NONE)
     places[values.customers - 1] = best
+    sent = going.decisions_of(places)[0].query("action != 'none'").iloc[::-2]  # in any order
+    at = np.searchsorted(values.customers, sent["customer_id"])
+    for told, of in zip(going.assigned_values(sent), (values.value, values.cost), strict=True):
+        np.testing.assert_allclose(told, of[at, best[at]], rtol=1e-12)
     going.decide(*going.decisions_of(places))
     worth, cost = (of[np.arange(len(best)), best].sum() for of in (values.value, values.cost))
     assert going.added_profit(12) == pytest.approx(worth, abs=1e-9)

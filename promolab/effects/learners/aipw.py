@@ -239,6 +239,8 @@ def steady(size: int) -> Iterator[None]:
         yield
 
 
+PIECE = 8192
+"""Rows whose expected outcomes are worked out at a time, by the models of all folds."""
 PENALTY = 1.0
 """Of the multinomial logistic regression of the arms."""
 
@@ -367,8 +369,10 @@ def fit_nuisance(
         targets = Targets(cells or Cells(wide, arms_and_folds(rows)), rows.y[:, None])
         others = [rows.fold != fold for fold in range(rows.folds)]
         arms = [rows.codes == arm for arm in range(rows.arms)]
-        found = values_of([targets.line(mine & rest) for rest in others for mine in arms], wide)
-        mu[:] = found.reshape(rows.n, rows.folds, -1)[np.arange(rows.n), rows.fold]
+        lines = [targets.line(mine & rest) for rest in others for mine in arms]
+        for part in (slice(begin, begin + PIECE) for begin in range(0, rows.n, PIECE)):
+            found, fold = values_of(lines, wide[part]), rows.fold[part]
+            mu[part] = found.reshape(len(fold), rows.folds, -1)[np.arange(len(fold)), fold]
     else:
         for arm in range(rows.arms):
             mine = rows.codes == arm

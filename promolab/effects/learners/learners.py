@@ -121,11 +121,12 @@ class EffectModel:
         """Learn the effect of one arm."""
         raise NotImplementedError
 
-    def predict(self, Z: np.ndarray) -> np.ndarray:
-        """Return the effects, shape (n, K − 1)."""
+    def predict(self, Z: np.ndarray, which: np.ndarray | None = None) -> np.ndarray:
+        """Return the effects, of all rows or of those of a mask, shape (n, K − 1)."""
         lines = [part for part in self.parts if isinstance(part, LinearFit)]
         if len(lines) == len(self.parts):
-            return values_of(lines, Z)
+            return values_of(lines, Z, which)
+        Z = Z if which is None else Z[which]
         return np.column_stack([part.predict(Z) for part in self.parts])
 
 
@@ -143,8 +144,9 @@ class SLearner(EffectModel):
         self.parts = [self.setting.outcome(every, np.flatnonzero(which))]
         return self
 
-    def predict(self, Z: np.ndarray) -> np.ndarray:
+    def predict(self, Z: np.ndarray, which: np.ndarray | None = None) -> np.ndarray:
         """Return the difference that the arm makes to the prediction."""
+        Z = Z if which is None else Z[which]
         values = [
             self.parts[0].predict(self._with_arm(Z, np.full(len(Z), arm)))
             for arm in range(self.arms)
@@ -169,9 +171,9 @@ class TLearner(EffectModel):
         ]
         return self
 
-    def predict(self, Z: np.ndarray) -> np.ndarray:
+    def predict(self, Z: np.ndarray, which: np.ndarray | None = None) -> np.ndarray:
         """Return the differences to the control's model."""
-        values = super().predict(Z)
+        values = super().predict(Z, which)
         return np.asarray(values[:, 1:] - values[:, :1])
 
 

@@ -51,10 +51,19 @@ class LinearFit:
         return values_of([self], Z)[:, 0]
 
 
-def values_of(lines: Sequence[LinearFit], Z: np.ndarray) -> np.ndarray:
-    """Return the values of several lines, shape (n, lines)."""
+def values_of(
+    lines: Sequence[LinearFit], Z: np.ndarray, which: np.ndarray | None = None
+) -> np.ndarray:
+    """Return the values of several lines, of all rows or of those of a mask, shape (n, lines)."""
     levels = [line.level - line.centre @ line.coefficients for line in lines]
-    values = Z @ np.column_stack([line.coefficients for line in lines])
+    coefficients = np.column_stack([line.coefficients for line in lines])
+    if which is not None:
+        used = np.flatnonzero(coefficients.any(axis=1))
+        few = 2 * len(used) < len(coefficients)  # the others need not be copied
+        Z, coefficients = (
+            (Z[np.ix_(which, used)], coefficients[used]) if few else (Z[which], coefficients)
+        )
+    values = Z @ coefficients
     values += levels
     return np.asarray(values)
 

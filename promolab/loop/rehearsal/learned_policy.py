@@ -17,8 +17,8 @@ from promolab.campaign.plan import plan_week, week_candidates
 from promolab.campaign.spending import known_of, known_terms, spend_budget
 from promolab.campaign.worth import Worth, scored_log, undiscounted, week_worth
 from promolab.contract import NONE, Experiment, read_operations
-from promolab.effects import UpliftModel
-from promolab.errors import PromolabError
+from promolab.effects import Refused, UpliftModel
+from promolab.errors import TooLittleError
 from promolab.features import decisions_experiment
 from promolab.loop.promises.windows import HORIZON, Span, held_by, noise_of, taken_off_each
 from promolab.policy import Allocation, allocate
@@ -152,7 +152,7 @@ def _worth(
             other = pool.submit(lambda: later.fit(whole, like=plain).effects_by_others_)
             before = scored_log(plain)
             other.result()
-    except PromolabError:
+    except (TooLittleError, Refused):
         return None, None, trial
     worth = week_worth(shop, as_of, plain, before, promotions)
     if worth is None:

@@ -126,7 +126,6 @@ def decide(
     policy: str,
     going: GoingShop,
     asked: RehearsalSettings,
-    truth: OracleValues,
     kept: Experiment | None,
 ) -> Decided:
     """Return a policy's decisions for the week that begins.
@@ -138,8 +137,6 @@ def decide(
     going : GoingShop
         The policy's own world.
     asked : RehearsalSettings
-    truth : OracleValues
-        What each promotion truly adds and costs; policies other than oracles read its costs alone.
     kept : Experiment or None
         Past decisions as the learned policy left them the week before.
     """
@@ -156,8 +153,8 @@ def decide(
             if policy == FREEZE
             else None,
         )  # fmt: skip
-    rng = np.random.default_rng([asked.seed, going.week, 3])
-    n, k = truth.cost.shape
+    rng, truth = np.random.default_rng([asked.seed, going.week, 3]), going.latent_values()
+    n, k = truth.cost.shape  # policies other than oracles read costs alone
     if policy == "latent":
         choice = np.asarray(allocate(truth.value, truth.cost, budget=asked.budget).choice)
     elif policy == "attainable":

@@ -36,7 +36,6 @@ from promolab.weeks import Week
 
 if TYPE_CHECKING:
     from promolab.contract import Shop
-    from promolab.simulated import OracleValues
 
 FILE, SHOP, WEEKS, LEDGER = "loop.json", "shop", "weeks", "ledger.duckdb"
 HORIZON = 4
@@ -285,10 +284,9 @@ def run_policy(
         if int(path.stem) < going.week:
             yield json.loads(path.read_text("utf-8"))
     while (week := going.week) < going.first + asked.weeks * going.world.every:
-        truth = going.latent_values()
-        made = decide(policy, going, asked, truth, kept)
+        made = decide(policy, going, asked, kept)
         kept = made.trial
-        row = plain({"policy": policy, "week": going.iso_week, **_came(made, truth)})
+        row = plain({"policy": policy, "week": going.iso_week, **_came(made, going)})
         if policy in (LEARNED, GREEDY):
             row |= plain(_promised(asked, going, made, folder))
         write_whole(rows / f"{week:03d}.json", json.dumps(row, indent=1) + "\n")
@@ -296,16 +294,15 @@ def run_policy(
         yield row
 
 
-def _came(made: Decided, truth: OracleValues) -> dict[str, Any]:
+def _came(made: Decided, going: GoingShop) -> dict[str, Any]:
     """Return what a week's decisions truly add and cost, in money, by expectation."""
     sent = made.decisions[made.decisions["action"].astype(str) != "none"]
-    who = pd.Index(truth.customers).get_indexer(pd.Index(sent["customer_id"]))
-    what = pd.Index(truth.promotions).get_indexer(pd.Index(sent["action"].astype(str)))
-    assert (who >= 0).all() and (what >= 0).all()
+    assert sent["customer_id"].isin(going.contactable).all()
+    value, cost = going.assigned_values(sent)
     return {
         "contacted": len(sent),
-        "profit": float(np.sum(truth.value[who, what])),
-        "spend": float(np.sum(truth.cost[who, what])),
+        "profit": float(np.sum(value)),
+        "spend": float(np.sum(cost)),
         "foreseen": made.foreseen,
         "explored": made.explored,
         "pays": made.pays,

@@ -15,9 +15,11 @@ import pytest
 
 from promolab.cli import main
 from promolab.contract import Shop
+from promolab.effects import Refused
+from promolab.errors import DataError, InputError, TooLittleError
 from promolab.features import decisions_experiment
 from promolab.loop import Ledger, rehearse
-from promolab.loop.rehearsal import Rehearsal
+from promolab.loop.rehearsal import Rehearsal, learned_policy
 from promolab.loop.rehearsal import simulation as module
 from promolab.loop.rehearsal.learned_policy import learned_week
 from promolab.loop.rehearsal.policies import RehearsalSettings, begins, decide, within
@@ -169,7 +171,7 @@ def test_tables_tell_who_may_be_contacted(learned):
 
 def test_who_learns_once_hears_of_no_round_after_the_logged_weeks(learned):
     _, going, _ = learned
-    made = decide("freeze", going, RehearsalSettings.of(**SETTINGS), None, None)
+    made = decide("freeze", going, RehearsalSettings.of(**SETTINGS), None)
     first = begins(going, going.shop()) - timedelta(weeks=going.week - going.first)
     told = decisions_experiment(going.shop(), by="kind", early=True, as_of=first)
     assert made.trial.n == told.n and made.trial.frame["round"].equals(told.frame["round"])
@@ -192,6 +194,20 @@ def test_where_nothing_does_anything_it_stops_spending():
     done = rehearse(1, 300, "learned", budget=300.0, variant="null", exploration=0.1)
     learned = done.frame[done.frame["policy"] == "learned"]
     assert not learned["pays"].any() and learned["spend"].max() < 0.05 * 300
+
+
+def test_what_is_not_known_yet_leaves_all_to_chance_and_any_other_error_is_heard(monkeypatch):
+    def learning(error):
+        def fails(*_, **__):
+            raise error
+
+        monkeypatch.setattr(f"{learned_policy.__name__}.decisions_experiment", fails)
+        return learned_policy._worth(None, None, [], 0, None, None)
+
+    for expected in (TooLittleError("no round is over"), Refused("too few customers")):
+        assert learning(expected) == (None, None, None)
+    for other in (DataError("no margin rate"), InputError("kept has other covariates")):
+        refused(str(other), learning, other)
 
 
 def test_customers_get_theirs_within_budget_and_what_cannot_be_is_said():
