@@ -223,10 +223,11 @@ def test_no_path_leads_into_a_weeks_folder_and_what_cannot_be_read_is_said(shops
     assert vector_columns(raw.questions.columns) and len(raw.questions.execute()) == len(heard)
     said = "products.image: a file cannot be read; encode_media says which"
     assert raw.left_out == (said,) and not vector_columns(raw.products.columns)
-    known = clean(replace(shop, folder=tmp_path / "shop"))[0]
+    known = clean(known_by(shops["media"][0], BEGIN + pd.Timedelta(weeks=2)))[0]
     week = with_vectors(known, tmp_path / "cache").without_personal()  # as step 01 does
     save_shop(week, tmp_path / "week")
     loaded = promolab.load_shop(tmp_path / "week")
+    assert set(vector_columns(loaded.products.columns)) == {"image", "text"}
     assert with_vectors(loaded).questions.columns == raw.questions.columns  # not a second time
     files = [p for folder in ("week", "cache") for p in (tmp_path / folder).rglob("*.*")]
     assert len(files) > len(heard) and not any(b"calls/" in p.read_bytes() for p in files)
