@@ -25,26 +25,20 @@ MANY = 100_000
 class Embedded(Backend):
     """DuckDB in this process."""
 
-    def execute(
-        self, expr: ir.Expr, /, *, params: Any = None, limit: Any = None, **options: Any
-    ) -> Any:
+    def execute(self, expr: ir.Expr, /, **options: Any) -> Any:
         """Return what an expression gives as pandas has it, a column after the other.
 
         Ibis makes Python's objects of columns that lack a value, of all of them at once.
         """
-        found = self._to_duckdb_relation(expr, params=params, limit=limit, **options)
-        table = found.to_arrow_table()
-        columns: dict[str, Any] = dict(zip(table.column_names, table.columns, strict=True))
-        n = len(table)
-        del found, table
+        table = self._to_duckdb_relation(expr, **options).to_arrow_table()
+        n, columns = len(table), dict[str, Any](zip(table.column_names, table.columns, strict=True))
+        del table
         for name, kind in expr.as_table().schema().items():
-            each = columns[name]
-            known = n - each.null_count
-            whole = not (of.is_nested(each.type) or of.is_dictionary(each.type)) and known == n
-            whole |= known > 0 and any(is_it(each.type) for is_it in PLAIN)
+            each = columns.pop(name)
+            whole = not (of.is_nested(each.type) or of.is_dictionary(each.type) or each.null_count)
+            whole |= each.null_count < n and any(is_it(each.type) for is_it in PLAIN)
             values = pd.DataFrame({name: each.to_pandas() if whole else each.to_pylist()})[name]
             columns[name] = DuckDBPandasData.convert_column(values, kind)
-            del each, values
         return expr.__pandas_result__(pd.DataFrame(columns, copy=n < MANY))
 
     def create_table(self, name: str, /, obj: Any = None, **options: Any) -> ir.Table:

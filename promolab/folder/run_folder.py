@@ -311,7 +311,7 @@ class RunFolder:
         StepError
             If a column of ``by`` is missing, or does not tell all rows apart.
         """
-        import numpy as np
+        import pandas as pd
         import pyarrow as pa
         import pyarrow.parquet as pq
 
@@ -320,12 +320,10 @@ class RunFolder:
             if column not in frame.columns:
                 known = nearest(column, map(str, frame.columns))
                 raise StepError(f"tables/{name}: by={column!r} is no column of it; {known}")
-        keys = [_places(frame[column]) for column in columns]
-        falls, repeated = _falls_and_repeats(keys)
-        if falls:  # a copy, and most tables come in order
-            order = np.lexsort(keys[::-1])
-            frame = frame.take(order)
-            repeated = _falls_and_repeats([key[order] for key in keys])[1]
+        keys = pd.MultiIndex.from_frame(frame[columns])
+        if not keys.is_monotonic_increasing:  # a copy, and most tables come in order
+            frame = frame.sort_values(columns, kind="stable", ignore_index=True)
+        repeated = int(keys.duplicated().sum())
         if repeated:
             raise StepError(
                 f"tables/{name}: {repeated} rows repeat another's {', '.join(columns)}; "
@@ -507,27 +505,6 @@ class RunFolder:
         shutil.rmtree(self.path / _STEPS, ignore_errors=True)
         (self.path / _LOCK).unlink(missing_ok=True)
         return notes
-
-
-def _places(column: Any) -> Any:
-    """Return numbers that are ordered as a column's values, what is missing last."""
-    import numpy as np
-
-    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iub":
-        return column.to_numpy()
-    codes, values = column.factorize(sort=True)
-    return np.where(codes < 0, len(values), codes)
-
-
-def _falls_and_repeats(keys: list[Any]) -> tuple[bool, int]:
-    """Return whether any row stands after a later one, and how many are like the one before."""
-    import numpy as np
-
-    alike, falls = np.ones(max(len(keys[0]) - 1, 0), dtype=bool), False
-    for key in keys:
-        falls = falls or bool((alike & (key[1:] < key[:-1])).any())
-        alike &= key[1:] == key[:-1]
-    return falls, int(alike.sum())
 
 
 def peak_memory_mb() -> float:

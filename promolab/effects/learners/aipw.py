@@ -209,18 +209,9 @@ def rows_of(
     if experiment.block is not None:
         column = experiment.frame[experiment.block]
         block = np.asarray(column.factorize(sort=True, use_na_sentinel=False)[0], dtype=np.int64)
-    return Rows(
-        y,
-        experiment.codes,
-        experiment.K,
-        experiment.cluster,
-        fold,
-        folds,
-        experiment.propensity,
-        block,
-        bool(np.isin(y, (0.0, 1.0)).all()),
-        seed,
-    )
+    binary = bool(np.isin(y, (0.0, 1.0)).all())
+    of_arms = experiment.codes, experiment.K, experiment.cluster, fold, folds
+    return Rows(y, *of_arms, experiment.propensity, block, binary, seed)
 
 
 @contextmanager

@@ -274,8 +274,8 @@ class DRLearner(EffectModel):
         """Learn from some rows; where arms learn from each other, what they share first."""
         if self.setting.learner.name == TWO_PART:
             rows = self.setting.rows
-            found = two_part_effects(self.setting.Z, rows.y, rows.codes, self.arms, which)
-            self.parts = list(found)
+            given = self.setting.Z, rows.y, rows.codes, self.arms, which
+            self.parts = [*two_part_effects(*given)]
             return self
         if self.targets is None or self.setting.learner.name != POOLED or self.arms < 3:
             return super().fit(which)
@@ -292,13 +292,8 @@ class DRLearner(EffectModel):
         return self.setting.effect(mine, self.setting.nuisance.gamma[mine, arm - 1])
 
 
-KINDS: dict[str, type[EffectModel]] = {
-    "s": SLearner,
-    "t": TLearner,
-    "x": XLearner,
-    "r": RLearner,
-    "dr": DRLearner,
-}
+_ALL = SLearner, TLearner, XLearner, RLearner, DRLearner
+KINDS: dict[str, type[EffectModel]] = dict(zip(("s", "t", "x", "r", "dr"), _ALL, strict=True))
 
 
 class Shared:

@@ -187,18 +187,8 @@ def effect_evidence(experiment: Experiment, outcome: str | None = None) -> Effec
     off = (y[bought] - smearing * told).std() / y[bought].mean() / np.sqrt(len(told))
     far = [np.log(y[bought] / told)[side] ** 2 for side in (given, ~given)]
     apart = (far[0].mean() - far[1].mean()) / np.hypot(*(x.std() / np.sqrt(len(x)) for x in far))
-    return EffectEvidence(
-        design,
-        with_arms,
-        covariance,
-        line,
-        shift,
-        of_shift,
-        smearing,
-        float(off),
-        float(factor),
-        float(apart),
-    )
+    found = design, with_arms, covariance, line, shift, of_shift, smearing
+    return EffectEvidence(*found, float(off), float(factor), float(apart))
 
 
 def _chance(line: np.ndarray) -> np.ndarray:
