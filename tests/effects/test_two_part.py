@@ -11,7 +11,7 @@ from benchmarks.heavy import customers, made_up, true_effects
 from promolab import UpliftModel
 from promolab.contract import Experiment
 from promolab.effects import EffectEvidence, effect_evidence
-from promolab.effects.learners import two_part
+from promolab.effects.learners import linear, two_part
 from promolab.effects.learners.aipw import Design, folds_of, rows_of
 from tests.refused import refused
 
@@ -46,6 +46,20 @@ def test_of_many_rows_the_curvature_that_is_held_changes_next_to_nothing(monkeyp
     np.testing.assert_allclose(beta, exact[0], atol=1e-3 * np.sqrt(np.diag(covariance)).min())
     np.testing.assert_allclose(covariance, exact[1], atol=1e-4 * np.diag(covariance).min())
     assert abs(evidence - exact[2]) < 1e-2
+
+
+def test_sums_of_many_rows_are_added_up_in_pieces(monkeypatch) -> None:
+    trial = made_up(0, 3_000)
+    Z, y = Design.learn(trial.X, "encoded").matrix(trial.X), trial.y()
+
+    def found() -> list[np.ndarray]:
+        parts = two_part.arms_of(Z, y > 0, trial.codes, trial.K)
+        return [*two_part.buying(parts, *two_part.SLABS[0])[:2], linear.ridge(Z, y).coefficients]
+
+    whole = found()
+    monkeypatch.setattr(linear, "PIECE", 400)
+    for one, other in zip(whole, found(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-7, atol=1e-10)
 
 
 def test_what_arms_do_to_baskets_is_kept_and_what_chance_does_is_drawn_together() -> None:
