@@ -65,7 +65,9 @@ def comparable_columns(
     >>> comparable_columns(pd.DataFrame({"age": [1.0, 2.0, None], "town": ["a", "b", "b"]}))[1:]
     (['age', 'age missing', 'town = b'], ['age', 'age', 'town'])
     """
-    names, sources, covariates = [], [], list(X.columns if covariates is None else covariates)
+    names: list[str] = []
+    sources: list[str] = []
+    covariates = list(X.columns if covariates is None else covariates)
     # Column by column in memory, as it is read; room that is not needed is never touched.
     room = np.empty((sum(2 if is_numeric(X[name]) else LEVELS for name in covariates), len(X)))
 

@@ -263,7 +263,7 @@ def decisions_experiment(
     outcomes = _outcomes(outcomes)
     real_number("horizon_days", horizon_days, least=0, most=3650)
     until = known_until(shop, as_of)
-    known = kept.frame["ts"].unique() if kept is not None and at is None else ()
+    known = list(kept.frame["ts"].unique()) if kept is not None and at is None else []
     rounds = rounds_of(shop, at, until, known)
     horizon = timedelta(days=horizon_days)
     if at is None:

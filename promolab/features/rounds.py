@@ -65,7 +65,7 @@ def rounds_of(shop: Shop, at: Any, until: datetime, known: Sequence[Any] = ()) -
     """
     made = shop.decisions
     made = made.select("decision_id", "ts", action=made.action.cast("string"))
-    made = made.filter(made.ts.notin(list(known))) if len(known) else made
+    made = made.filter(made.ts.notin(known)) if known else made
     if shop.has("decision_propensities"):
         possible = shop.decision_propensities
         possible = possible.select("decision_id", action=possible.action.cast("string"))
@@ -74,7 +74,7 @@ def rounds_of(shop: Shop, at: Any, until: datetime, known: Sequence[Any] = ()) -
     found = found[found["ts"] < until]
     if at is not None:
         found = found[found["ts"].isin(_asked(at, found))]
-    if found.empty and not len(known):
+    if found.empty and not known:
         raise TooLittleError(f"{shop.settings.name} has no decisions before {until:%Y-%m-%d %H:%M}")
     windows = _windows(shop)
     strange = sorted(set(found["action"]) - set(windows["action"]) - {NONE})
