@@ -514,6 +514,10 @@ def nameless_digest(folder: Path) -> str:
     paths = [folder / "tables" / f"{name}.parquet" for name in _TABLES]
     tables = {path.stem: pd.read_parquet(path) for path in paths if path.is_file()}
     told = [*hashes(folder, folder / "metrics.json").values()]
+    if (chances := tables.pop("decision_propensities", None)) is not None:
+        each = chances.sort_values("action").groupby("decision_id")
+        every = each.agg({"action": tuple, "propensity": tuple}).add_prefix("every_")
+        tables[DECISIONS] = tables[DECISIONS].join(every, on="decision_id")
     for name, frame in sorted(tables.items()):
         rows = frame.drop(columns=_NAMING, errors="ignore").to_csv(index=False)
         told += [name, *sorted(rows.split("\n"))]

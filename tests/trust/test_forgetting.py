@@ -166,6 +166,12 @@ def test_no_file_holds_the_id_any_more_and_all_others_are_as_they_were(made):
     assert not (out / "forgetting.json").exists() and not list(out.rglob("*.part"))
     # What was decided, by which chances, and all sums are as they were.
     assert nameless_digest(week) == digest
+    chances = week / "tables" / "decision_propensities.parquet"
+    told, whole = pd.read_parquet(chances), chances.read_bytes()
+    other = dict(zip(ids := told["decision_id"].unique(), np.roll(ids, 1), strict=True))
+    told.assign(decision_id=told["decision_id"].map(other)).to_parquet(chances)
+    assert nameless_digest(week) != digest  # chances of other decisions
+    chances.write_bytes(whole)
     assert_frame_equal(pd.read_parquet(week / "tables" / "funnel.parquet"), sums)
     assert {name: len(ledger.rows(name)) for name in rows} == rows
     coded = pd.read_parquet(week / "tables" / "decisions.parquet")
