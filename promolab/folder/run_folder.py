@@ -339,14 +339,14 @@ class RunFolder:
         self.wrote(path)
         return path
 
-    def read_table(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    def read_table(self, name: str, columns: list[str] | None = None) -> pd.DataFrame:
         """Read ``tables/<name>.parquet``, without rows of those who were forgotten.
 
         Parameters
         ----------
         name : str
             Name of the table.
-        columns : sequence of str, optional
+        columns : list of str, optional
             Those of its columns that are wanted; all by default.
 
         Returns
@@ -367,7 +367,7 @@ class RunFolder:
             step = next((step for step, tables in _WRITES.items() if name in tables), None)
             writer = f"the notebook {step} writes it" if step else "an earlier notebook writes it"
             raise InputError(f"tables/{name}.parquet is not in {self.path}; {writer}, run it first")
-        return remaining(pd.read_parquet(path, columns=columns and list(columns)))
+        return remaining(pd.read_parquet(path, columns=columns))
 
     @cached_property
     def _forgotten(self) -> set[str]:

@@ -94,7 +94,7 @@ class WeekPlan(Result):
     @cached_property
     def offers(self) -> pd.DataFrame | None:
         """What each customer is offered; None of a week that an earlier version made."""
-        run, names = self.run, ("promotion_id", "customer_id", "place", "offer")
+        run, names = self.run, ["promotion_id", "customer_id", "place", "offer"]
         return run.read_table("offers", names) if run.table_path("offers").exists() else None
 
     def likeliest(self) -> Html:

@@ -207,8 +207,8 @@ def _with_offers(part: pd.DataFrame, promotion: Any, offers: pd.DataFrame | None
     """Return a promotion's contacts with their offers; empty for whoever has none."""
     if offers is None:
         return part.assign(offers="")
-    mine = offers["promotion_id"].eq(promotion) & offers["customer_id"].isin(part["customer_id"])
-    mine = offers[mine].sort_values("place")
+    those = offers["promotion_id"].eq(promotion) & offers["customer_id"].isin(part["customer_id"])
+    mine = offers[those].sort_values("place")
     joined = mine["offer"].astype(str).groupby(mine["customer_id"]).agg(JOINED.join)
     return part.assign(offers=part["customer_id"].map(joined).fillna(""))
 
