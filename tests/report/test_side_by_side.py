@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
+import psutil
 import pytest
 
 from promolab.errors import StepError
@@ -18,6 +19,7 @@ from promolab.report.running.steps import (
     EVERYTHING,
     Needs,
     find_notebooks,
+    has_room,
     read_needs,
     read_steps,
     run_steps,
@@ -164,6 +166,15 @@ def test_without_a_second_worker_or_memory_steps_keep_their_order(workers, room)
 
     run_steps(STEPS, work, workers=workers, stop=lambda: None, room=lambda: room)
     assert order == ["a", "b", "c", "d"]
+
+
+def test_steps_of_a_shop_too_large_for_two_at_once_follow_each_other(tmp_path):
+    shop, has = tmp_path / "events.parquet", psutil.virtual_memory().available
+    for size, room in ((10, True), (has // 40, False)):
+        with shop.open("wb") as file:
+            file.truncate(size)
+        assert has_room(tmp_path) is room
+    assert has_room(tmp_path / "before step 01")
 
 
 def test_the_first_that_fails_is_the_one_that_is_told():

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,14 @@ from promolab.report.running.execute import CELL_TIMEOUT, Kernels, execute, kern
 from promolab.report.running.page import render_page, write_index
 from promolab.report.running.redaction import UNCHANGED, full_disk_said, hidden_errors
 from promolab.report.running.run_start import Call, Request, checked_call, request_of
-from promolab.report.running.steps import Step, load_nbformat, read_steps, run_steps, usual_workers
+from promolab.report.running.steps import (
+    Step,
+    has_room,
+    load_nbformat,
+    read_steps,
+    run_steps,
+    usual_workers,
+)
 from promolab.trust import write_cards
 
 
@@ -289,7 +297,8 @@ def _run_steps(
 
     with ThreadPoolExecutor(1) as drawing:
         workers = call.request.workers or usual_workers()
-        run_steps(steps, work, workers=workers, stop=kernel.stop)
+        room = partial(has_room, run.path / "shop")
+        run_steps(steps, work, workers=workers, stop=kernel.stop, room=room)
         for drawn in pages:
             drawn.result()
     noted = run.take_notes()

@@ -255,6 +255,7 @@ def _title(notebook: NotebookNode, stem: str) -> str:
 
 
 ROOM = 4.5 * 2**30  # bytes: 1.5 that a step may take, 3 for the one that runs and all else
+TIMES = 50  # and of a large shop, for both, so many times what its files take
 
 
 def usual_workers() -> int:
@@ -263,11 +264,18 @@ def usual_workers() -> int:
     return min(2, cores or 1)
 
 
-def has_room() -> bool:
-    """Tell whether there is memory for a second step beside the one that runs."""
+def has_room(shop: Path) -> bool:
+    """Tell whether there is memory for a second step beside the one that runs.
+
+    Parameters
+    ----------
+    shop : Path
+        The week's folder of cleaned tables.
+    """
     import psutil
 
-    return float(psutil.virtual_memory().available) >= ROOM
+    size = sum(file.stat().st_size for file in shop.glob("*.parquet"))
+    return float(psutil.virtual_memory().available) >= ROOM + TIMES * size
 
 
 def run_steps(
@@ -276,7 +284,7 @@ def run_steps(
     *,
     workers: int,
     stop: Callable[[], None],
-    room: Callable[[], bool] = has_room,
+    room: Callable[[], bool],
 ) -> None:
     """Run steps, each as soon as those that it waits for are done.
 
