@@ -195,7 +195,7 @@ def test_the_first_that_fails_is_the_one_that_is_told():
 
 _USES = {
     "reads": [
-        (re.compile(r"read_table\(\"(\w+)\"\)"), "tables/{}.parquet"),
+        (re.compile(r"read_table\(\"(\w+)\"[,)]"), "tables/{}.parquet"),
         (re.compile(r"load_shop\(Path\(folder\) / \"(shop)\""), "{}/events.parquet"),
         (re.compile(r"run\.metrics(?:\[\"(\w+)\"\])(?!\.get)"), "metrics.json/{}"),
         (re.compile(r"run\.metrics\.get\(\"(\w+)\""), "metrics.json/{}"),
