@@ -96,7 +96,7 @@ def test_every_figure_by_hand():
     assert set(found.alarms["measure"]) == {"benefit", "discount"}
     said = found.summary()
     assert said.startswith("In past decisions that chance drew, 400 customers by group: 4 comp")
-    assert "Group a: 1.5 EUR [1.0, 2.0] of discount per customer, of all others 0.50 EUR;" in said
+    assert "the surest: Group a: 0.50 [0.43, 0.57] added per unit of discount, of all" in said
     assert "No difference is seen in 2 comparisons; in 8 of 10 such cases" in said
     assert "fair" not in said.lower() and found.to_dict()["groups"][0]["group"] == "a"
     ax = found.plot()
@@ -200,12 +200,15 @@ def test_a_floor_costs_what_leaving_better_customers_costs():
         *([0, 0, 17, 0], [1, 1, 12, 5], [1, 1, 12, 5], [2, 2, 5, 12]),
     ]
     assert found.summary() == (
-        "Without a floor, of 2 contacts 0 are for b, 60 % of the customers; 2 at least cost 12.0 "
-        "EUR of profit, as predicted: how sure that is, only scores of past decisions tell."
+        "Without a floor 0 of 2 contacts go to b, 60 % of the customers. At least 2 for them would "
+        "cost 12.0 EUR of profit, as predicted (how sure that is, only past decisions drawn by "
+        "chance could tell)."
     )
-    assert found.plot().get_xlabel() == "least share of the contacts for b"
+    axes = found.plot()
+    assert axes.get_xlabel() == "least share of the contacts for b"
+    assert axes.get_ylabel() == "profit given up, EUR"
     met = floor_curve(value, cost, groups, "a", budget=2).summary()
-    assert met.endswith("2 are for a, 40 % of the customers: a floor costs nothing.")
+    assert met.endswith("go to a, 40 % of the customers: a floor of that share costs nothing.")
     refused("group = 'c' is unknown; known: a, b", floor_curve, value, cost, groups, "c", budget=2)
     refused("all are in it, or nobody", floor_curve, value, cost, groups, "a", budget=0)
     refused("all are in it, or nobody", floor_curve, value, cost, ["a"] * 5, "a", budget=2)
