@@ -42,7 +42,7 @@ class LifeStages(Result):
 
     Parameters
     ----------
-    by_stage : DataFrame of 4 rows
+    by_stage : DataFrame of 4 rows or fewer
         ``stage, customers, share_customers`` (of all), ``share_sales`` (of all sales so far),
         ``share_sales_28d`` (of the sales of the last 28 days), each with ``…_low, …_high`` (95 %;
         nan where unknown), ``meaning``. A stage of too few is one with its neighbour.
