@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+SUM_SLACK = 1e-9
+"""By how much shares that add up to 1 may miss it."""
+
 
 def is_whole(value: Any) -> bool:
     """Tell whether a value is a whole number: of Python or of NumPy, no truth value.

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from promolab.abtest.hashing import key_of, siphash, texts_of
-from promolab.checks import column_of, refuse, share, text, whole_number
+from promolab.checks import SUM_SLACK, column_of, refuse, share, text, whole_number
 from promolab.engines import write_batches
 from promolab.errors import InputError, nearest
 from promolab.results import Result
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
 
-SUM_SLACK = 1e-9
 STANDING, ELSEWHERE = "standing", "elsewhere"
 """Arms of those who are kept out: never contacted at all, or free for another experiment."""
 

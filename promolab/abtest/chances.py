@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promolab.abtest.assignment import SUM_SLACK, checked_shares
+from promolab.abtest.assignment import checked_shares
 from promolab.abtest.estimates import exact_sum, square
 from promolab.abtest.rows import Opened, Rows
+from promolab.checks import SUM_SLACK
 from promolab.contract import Experiment
 from promolab.effects import Check, arm_name, ratio_check
 from promolab.errors import InputError, nearest

@@ -6,20 +6,16 @@ from .data_age import freshness as freshness
 from .experiment import CERTAIN as CERTAIN
 from .experiment import Experiment
 from .operations import NONE as NONE
-from .operations import REPLY_PLACES as REPLY_PLACES
 from .operations import Attribution as Attribution
 from .operations import ContactLimit as ContactLimit
 from .operations import ContactRules as ContactRules
 from .operations import Economics as Economics
 from .operations import Notify as Notify
 from .operations import Operations as Operations
-from .operations import ReplyTemplate as ReplyTemplate
 from .operations import SendColumns as SendColumns
-from .operations import StatedExperiment as StatedExperiment
 from .operations import StatedRate as StatedRate
 from .operations import budget_of as budget_of
 from .operations import read_operations as read_operations
-from .operations import reply_template as reply_template
 from .personal import FEWEST_SHARING as FEWEST_SHARING
 from .personal import Attributes as Attributes
 from .personal import PersonalColumns as PersonalColumns
@@ -29,6 +25,9 @@ from .personal import pooled_values as pooled_values
 from .personal_looks import is_special as is_special
 from .personal_looks import personal_values as personal_values
 from .personal_looks import shown_value as shown_value
+from .reply_templates import REPLY_PLACES as REPLY_PLACES
+from .reply_templates import ReplyTemplate as ReplyTemplate
+from .reply_templates import reply_template as reply_template
 from .roles import TIME_NAMES as TIME_NAMES
 from .roles import as_whole as as_whole
 from .roles import counts_up as counts_up
@@ -56,6 +55,7 @@ from .settings import zone_of as zone_of
 from .shop import NEEDS as NEEDS
 from .shop import Gap as Gap
 from .shop import Shop
+from .stated_experiments import StatedExperiment as StatedExperiment
 from .tables import BOUGHT_FROM as BOUGHT_FROM
 from .tables import HAPPENED as HAPPENED
 from .tables import NUMBERS as NUMBERS

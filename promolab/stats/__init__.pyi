@@ -20,19 +20,19 @@ from .intervals import dealt as dealt
 from .intervals import degrees_of as degrees_of
 from .intervals import estimate_of as estimate_of
 from .intervals import fieller as fieller
-from .intervals import hide_few as hide_few
 from .intervals import holm as holm
-from .intervals import joined as joined
 from .intervals import normal_quantile as normal_quantile
 from .intervals import part_of_total as part_of_total
 from .intervals import positive_interval as positive_interval
 from .intervals import share_interval as share_interval
 from .intervals import spread_of as spread_of
 from .intervals import t_quantile as t_quantile
-from .intervals import too_few as too_few
 from .intervals import two_sided as two_sided
 from .intervals import units_of as units_of
 from .intervals import welch_degrees as welch_degrees
 from .intervals import wilson as wilson
+from .small_counts import hide_few as hide_few
+from .small_counts import joined as joined
+from .small_counts import too_few as too_few
 
 __all__: list[str] = []
