@@ -394,6 +394,7 @@ def test_whom_a_step_bars_is_shown_with_the_next_step_where_they_are_too_few():
     assert [bar.get_width() for bar in bars[:2]] == [500, 473] and len(bars) == 6
     text = plan.to_table().text
     assert all(f">{left}<" not in text for left in (497, 493)) and ">473<" in text
+    assert "A dash: too few" in text and "A dash" not in replace(plan, least=1).to_table().text
     drawn = plan.facts()["rows"]()
     assert (
         drawn["step"].iloc[1].startswith("− no right to contact, status is never contacted, over")

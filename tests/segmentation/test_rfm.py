@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -38,6 +40,8 @@ def test_grid_counts_and_sales_are_those_of_plain_pandas_under_its_labels(featur
     assert (filled["share_sales_high"] >= filled["share_sales"] - 1e-12).all()
     # A cell that nobody is in sells nothing by definition: that has no interval.
     assert cells.loc[cells["customers"] == 0, "share_sales_high"].isna().all()
+    assert not grid.facts()["few"]
+    assert replace(grid, least=30).say("unshown") == " · < or –: too few to be shown"
     grid.plot()
     labels = [RFM_GRID[key] for key in zip(recency.tolist(), money.tolist(), strict=True)]
     assert segmenter.labels_.tolist() == labels

@@ -402,7 +402,9 @@ class Plan(Result):
             shown[str(place)] = self._steps_of(row, actions)["left"]
             heads[str(place)] = self.say("list_head", **row)
         formats = dict.fromkeys(map(str, range(len(rows))), count)
-        return table(shown, heads, formats, caption=self.say("caption_of_all"), most=len(shown))
+        hidden = any(shown[each].isna().any() for each in formats)
+        caption = self.say("caption_of_all", hidden=hidden)
+        return table(shown, heads, formats, caption=caption, most=len(shown))
 
     def _drawn(self, row: Mapping[Any, Any]) -> pd.DataFrame:
         """Return a funnel as it is drawn: after each step, whom it left."""

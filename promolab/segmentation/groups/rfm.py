@@ -209,6 +209,7 @@ class RfmGrid(Result):
         top = by.sort_values(["share_sales", "customers"], ascending=False, kind="stable").index[0]
         away = by.reindex(list(ASLEEP)).sum()
         cells = self.cells.assign(percent=100 * self.cells["share_sales"])
+        named = hide_few(cells, self.least, ["percent", "share_sales"])
         return {
             "top": in_a_sentence(top),
             "top_customers": int(by.loc[top, "customers"]),
@@ -218,7 +219,8 @@ class RfmGrid(Result):
             "away_sales": float(away["share_sales"]),
             "gap": None if np.isnan(self.usual_gap) else round(self.usual_gap),
             "days": 0 if np.isnan(self.last_order) else round(self.last_order),
-            "named": hide_few(cells, self.least, ["percent", "share_sales"]),
+            "named": named,
+            "few": bool(named["hidden"].any()),
         }
 
 
