@@ -18,7 +18,7 @@ from promolab.errors import InputError
 
 MEMORY_LIMIT = 900
 """MB that the engine may hold before it spills to disk: a report's processes stay small."""
-TIMES = 6
+MEMORY_PER_BYTE = 6
 """Of a larger shop: so many times what its files take, where the machine has four times that."""
 MEMORY_VARIABLE = "PROMOLAB_MEMORY"
 
@@ -86,7 +86,7 @@ def memory_limit(size: int = 0) -> str:
     """
     stated = os.environ.get(MEMORY_VARIABLE, "").strip()
     if not stated:
-        if (wanted := TIMES * size // 10**6) > MEMORY_LIMIT:
+        if (wanted := MEMORY_PER_BYTE * size // 10**6) > MEMORY_LIMIT:
             import psutil
 
             wanted = min(wanted, psutil.virtual_memory().total // (4 * 10**6))

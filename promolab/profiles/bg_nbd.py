@@ -15,7 +15,7 @@ from promolab.errors import InputError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
-FIRST = 20_000
+STARTING_ROWS = 20_000
 """Customers who tell where to begin: an evaluation costs as much as there are customers."""
 SURE = 2.706
 """Twice the gain in likelihood from which on leaving is seen (Self & Liang 1987, case 5; 5 %)."""
@@ -147,13 +147,13 @@ def fit_orders(repeats: ArrayLike, recency: ArrayLike, age: ArrayLike) -> OrderM
     scale = float(t.mean())
     t_x, t = t_x / scale, t / scale
     rng = np.random.default_rng(0)
-    some = rng.permutation(len(x))[:FIRST]
+    some = rng.permutation(len(x))[:STARTING_ROWS]
     start = np.array([0.0, math.log(max(1 / max(x.mean(), 1e-9), 1e-9)), 0.0, 1.0])
     bounds = [(-LARGEST, ALIKE), (-LARGEST, LARGEST), *[(-LARGEST, ALIKE)] * 2]
     found: dict[bool, tuple[np.ndarray, float]] = {}
     for leaving in (False, True):
         begin = start if leaving else start[:2]
-        for rows in (some, slice(None)) if len(x) > FIRST else (slice(None),):
+        for rows in (some, slice(None)) if len(x) > STARTING_ROWS else (slice(None),):
             data = _Counted(x[rows], t_x[rows], t[rows])
             best = minimize(
                 data.loss, begin, jac=True, method="L-BFGS-B", bounds=bounds[: len(begin)],

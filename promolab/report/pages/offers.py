@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 COLUMNS = ["promotion_id", "customer_id", "place", "offer", "share", "expected"]
 COLUMNS += ["product_id", "bought_before", "reason"]
 WEEKS = 4
-NEW, FIRST = 10, 3  # products that nobody has bought yet on the page, and customers of each
+NEW_SHOWN, LIKELIEST = 10, 3  # products nobody has bought yet on the page; customers of each
 
 
 @dataclass(frozen=True)
@@ -213,9 +213,9 @@ class WeekOffers(Result):
         """Return who is likeliest to buy the products that nobody has bought yet."""
         ids = self.graph.products["product_id"]
         new = ids[~ids.isin(self.graph.past.products)]
-        scores = cold_scores(self.graph, new.head(NEW), vectors=titles)
-        who = [", ".join(self.run.pseudonym(scores[p].nlargest(FIRST).index)) for p in scores]
-        rows = pd.DataFrame({"named": self._named(new.head(NEW)), "who": who})
+        scores = cold_scores(self.graph, new.head(NEW_SHOWN), vectors=titles)
+        who = [", ".join(self.run.pseudonym(scores[p].nlargest(LIKELIEST).index)) for p in scores]
+        rows = pd.DataFrame({"named": self._named(new.head(NEW_SHOWN)), "who": who})
         heads = {name: self.say(f"{name}_head") for name in ("named", "who")}
         return table(rows, heads, caption=self.say("new_products", n=len(new), first=len(rows)))
 

@@ -255,7 +255,7 @@ def _title(notebook: NotebookNode, stem: str) -> str:
 
 
 ROOM = 4.5 * 2**30  # bytes: 1.5 that a step may take, 3 for the one that runs and all else
-TIMES = 50  # and of a large shop so many times what its files take: the largest step took 17 to 20
+MEMORY_PER_BYTE = 50  # of a large shop's files: what two steps may take (the largest took 17 to 20)
 
 
 def usual_workers() -> int:
@@ -275,7 +275,7 @@ def has_room(shop: Path) -> bool:
     import psutil
 
     size = sum(file.stat().st_size for file in shop.glob("*.parquet"))
-    return float(psutil.virtual_memory().available) >= ROOM + TIMES * size
+    return float(psutil.virtual_memory().available) >= ROOM + MEMORY_PER_BYTE * size
 
 
 def run_steps(
