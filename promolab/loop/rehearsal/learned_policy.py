@@ -77,6 +77,7 @@ def learned_week(
     kept: Experiment | None = None,
     policy: str = GREEDY,
     learned_until: datetime | None = None,
+    promise: bool = True,
 ) -> Decided:
     """Decide a week by what past decisions tell, as the notebooks do.
 
@@ -101,9 +102,11 @@ def learned_week(
         By which the budget goes (`promolab.adaptive.allocate_by`).
     learned_until : datetime, optional
         From when on effects are not learned anew (UTC); by default they always are.
+    promise : bool
+        Whether to say what the week will be worth; it decides nothing.
     """
     told = as_of if learned_until is None else learned_until
-    worth, promised, trial = _worth(shop, as_of, promotions, seed, kept, told)
+    worth, promised, trial = _worth(shop, as_of, promotions, seed, kept, told, promise)
     rules = read_operations(shop.settings).contact
     measured = known_terms(worth, rules) if worth is not None and worth.rows is not None else []
     customers = pd.Index(np.sort(contactable))
@@ -135,6 +138,7 @@ def _worth(
     seed: int,
     kept: Experiment | None,
     told: datetime,
+    promise: bool,
 ) -> tuple[Worth | None, Worth | None, Experiment | None]:
     """Return what each promotion is worth to a plan, and is promised to be, where that is known.
 
@@ -149,7 +153,8 @@ def _worth(
         plain.fit(undiscounted(whole))
         # Side by side: nearly all of it is linear algebra.
         with single_threaded(), ThreadPoolExecutor(1) as pool:
-            other = pool.submit(lambda: later.fit(whole, like=plain).effects_by_others_)
+            learned = (lambda: later.fit(whole, like=plain).effects_by_others_) if promise else dict
+            other = pool.submit(learned)
             before = scored_log(plain)
             other.result()
     except (TooLittleError, Refused):
@@ -157,6 +162,8 @@ def _worth(
     worth = week_worth(shop, as_of, plain, before, promotions)
     if worth is None:
         return None, None, trial
+    if not promise:
+        return charged(shop, worth, as_of), None, trial
     after = scored_log(later, before)
     promised = week_worth(shop, as_of, later, after, promotions, like=worth)
     return charged(shop, worth, as_of), promised, trial

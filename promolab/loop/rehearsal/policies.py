@@ -152,6 +152,7 @@ def decide(
             learned_until=Week.containing(first, shop.zone).start(shop.zone)
             if policy == FREEZE
             else None,
+            promise=policy in (LEARNED, GREEDY),
         )  # fmt: skip
     rng, truth = np.random.default_rng([asked.seed, going.week, 3]), going.latent_values()
     n, k = truth.cost.shape  # policies other than oracles read costs alone
