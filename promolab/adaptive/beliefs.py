@@ -15,7 +15,7 @@ BANDITS = (GREEDY, UCB, TS)
 WIDTH = {UCB: 1.0, TS: 0.3}
 """Standard errors by which values are raised, or of which draws are made: with all of its spread
 Thompson sampling earned less than what is expected alone."""
-DRAWS = 40
+DRAWS = 20
 """Of what may be true: of them one decides, each as likely, so that every chance is known."""
 
 
@@ -35,8 +35,9 @@ def allocate_by(
     ----------
     policy : {"greedy", "ucb", "ts"}
         By expected values; by values raised by a standard error (upper confidence bounds: Auer
-        2002); by one of some draws of what may be true (Thompson sampling: Agrawal & Goyal 2013),
-        all customers' effects of a promotion together, with 0.3 of the spread.
+        2002); for each customer by one of some draws of what may be true (Thompson sampling:
+        Agrawal & Goyal 2013; many decisions at once: Kandasamy et al. 2018), all customers' effects
+        of a promotion together, with 0.3 of the spread.
     value, value_se : array-like of shape (n, P)
         Net incremental profit of each customer and promotion, and its standard error, in money.
     cost : array-like of shape (n, P)
@@ -51,7 +52,9 @@ def allocate_by(
     -------
     Allocation
         Frontier and bound are those of expected values, whatever decided. The chances of ``ts`` are
-        exact: one draw decides, and each is as likely.
+        exact: each draw is as likely. Whichever of them decides for one customer tells nothing of
+        the next: were it the same for all, as it is where there are limits beside the budget, arms
+        would come more often, or less, than their chances say.
 
     Raises
     ------
@@ -66,35 +69,25 @@ def allocate_by(
     >>> by("greedy").choice.tolist(), by("ucb").choice.tolist()
     ([0, 0, -1, -1], [1, 1, -1, -1])
     >>> by("ts").drawn.propensities[0].round(2).tolist()
-    [0.82, 0.18, 0.0]
+    [0.9, 0.1, 0.0]
     """
     choice("policy", policy, BANDITS)
-    expected = allocate(value, cost, seed=seed, **options)
     if policy == GREEDY:
-        return expected
+        return allocate(value, cost, seed=seed, **options)
     values, errors = np.asarray(value, dtype=float), np.asarray(value_se, dtype=float)
     if errors.shape != values.shape or not (errors >= 0).all():
         raise refuse("value_se", errors.shape, f"numbers from 0 on in shape {values.shape}")
-    spread, rows = WIDTH[policy] * errors, np.arange(len(values))
-    if policy == UCB:
-        found = allocate(values + spread, cost, seed=seed, **options)
-    else:
+    spread = WIDTH[policy] * errors
+    if policy == TS:
         if options.get("explore") is None:  # chances are wanted, though nothing else is drawn
             options |= {"explore": 0.0, "p_min": 0.0}
-        own = [seed_of(seed), whole_number("draws", draws, 1)]
-        which = int(np.random.default_rng([*own, 1]).integers(draws))
-        before = after = np.zeros(())
-        shifts = np.random.default_rng(own).standard_normal((draws, values.shape[1]))
-        for number, each in enumerate(shifts):
-            one = allocate(values + spread * each, cost, seed=seed, **options)
-            assert one.drawn is not None
-            before, after = before + one.drawn.before, after + one.drawn.propensities
-            if number == which:
-                found = one
-        assert found.drawn is not None
-        drawn = found.drawn.with_chances(before / draws, after / draws)
-        found = replace(found, drawn=drawn, propensity=drawn.propensities[rows, found.choice])
-    gained = np.where(found.choice >= 0, values[rows, found.choice], 0.0)
+        rng = np.random.default_rng([seed_of(seed), whole_number("draws", draws, 1)])
+        shifts = rng.standard_normal((draws, values.shape[1]))
+        options["among"] = [values + spread * each for each in shifts]
+        return allocate(value, cost, seed=seed, **options)
+    expected = allocate(value, cost, seed=seed, **options)
+    found = allocate(values + spread, cost, seed=seed, **options)
+    gained = np.where(found.choice >= 0, values[np.arange(len(values)), found.choice], 0.0)
     return replace(
         found, expected_value=gained, value=float(gained.sum()),
         upper_bound=expected.upper_bound, frontier=expected.frontier,

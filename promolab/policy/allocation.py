@@ -247,6 +247,7 @@ def allocate(
     p_min: float = 0.02,
     holdouts: Holdouts | None = None,
     pays: SpendingTest | UpliftModel | bool | None = None,
+    among: Sequence[Any] = (),
     seed: int = 0,
     currency: str = "",
 ) -> Allocation:
@@ -295,6 +296,10 @@ def allocate(
         (`promolab.policy.spending_test`, or the fitted model, which it is then asked of); if not,
         the others get nothing. True and False settle it. By default it is not tested, and the
         summary says so: by chance some customers look good where no promotion does anything.
+    among : sequence of array-like of shape (n, P)
+        Values as they may be: for each customer one of them, drawn evenly, decides in place of
+        ``value``; for all the same one where there are limits beside the budget, which would not
+        hold otherwise.
     seed : int
         Of the draw; the order of the rows does not matter.
     currency : str
@@ -360,15 +365,22 @@ promise too much of whom they choose.
     found = solve(options.value, options.cost, limits, options.eligible)
     gate = _asked_of(pays, given, most, currency) if isinstance(pays, UpliftModel) else pays
     spends = gate is None or bool(gate)
-    choose = _chooser(found, options, limits, spends)
+    choose = [_chooser(found, options, limits, spends)]
+    if len(among) and spends:
+        rows = slice(None) if order is None else order
+        all_options = [replace(options, value=np.asarray(each)[rows]) for each in among]
+        choose = [
+            _chooser(solve(one.value, one.cost, limits, one.eligible), one, limits, spends)
+            for one in all_options
+        ]
     choice, drawn = found.choice if spends else np.full_like(found.choice, -1), None
-    if explore is not None or holdouts is not None or budget_risk is not None:
+    if any(each is not None for each in (explore, holdouts, budget_risk)) or len(choose) > 1:
         choice, drawn = draw(
             choose, options.cost, options.eligible, given.promotions, most,
             explore=explore, p_min=p_min,
             holdouts=None if holdouts is None else holdouts.in_order(order),
             risk=cost_risk(budget_risk, cost_se, cost_spread, given.cost, order),
-            seed=seed_of(seed),
+            together=bool(limits.names), seed=seed_of(seed),
         )  # fmt: skip
     stated = _limits_frame(limits, limits.used(choice), found.prices)
     if order is not None:

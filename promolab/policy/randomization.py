@@ -8,7 +8,7 @@ chance of every action is written down: from such a log the next week can learn.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import NormalDist
 from typing import Any
@@ -144,11 +144,6 @@ class Drawn(Result):
         after = put_back(self.propensities, order)
         return replace(self, planned=planned, before=before, propensities=after)
 
-    def with_chances(self, before: np.ndarray, propensities: np.ndarray) -> Drawn:
-        """Return it where what was chosen was one of several, and these are the chances of all."""
-        worth = _effective(propensities, before[:, :-1] > 0, tuple(self.effective_n)[:-1])
-        return replace(self, before=before, propensities=propensities, effective_n=worth)
-
     def facts(self) -> dict[str, Any]:
         """Return whether a share is drawn, and of how much worth that is."""
         least, most = min(self.effective_n.values()), max(self.effective_n.values())
@@ -278,7 +273,7 @@ cost_spread, cost_se or both
 
 
 def draw(
-    choose: Callable[[float, np.ndarray], np.ndarray],
+    choose: Sequence[Callable[[float, np.ndarray], np.ndarray]],
     cost: np.ndarray,
     eligible: np.ndarray | None,
     promotions: tuple[str, ...],
@@ -288,15 +283,17 @@ def draw(
     p_min: float = 0.02,
     holdouts: Holdouts | None = None,
     risk: CostRisk | None = None,
+    together: bool = False,
     seed: int = 0,
 ) -> tuple[np.ndarray, Drawn]:
     """Draw who gets what, so that what is sent fits the budget.
 
     Parameters
     ----------
-    choose : callable
-        Takes a budget, and what is sent to those drawn by chance (−1 for all others), returns what
-        adds most inside the budget: the place of each customer's promotion, −1 for none.
+    choose : sequence of callable
+        Each takes a budget, and what is sent to those drawn by chance (−1 for all others), returns
+        what adds most inside the budget: the place of each customer's promotion, −1 for none. Of
+        several, one drawn evenly decides for each customer.
     cost, eligible : ndarray of shape (n, P)
     promotions : tuple of P
     budget : float
@@ -307,6 +304,8 @@ def draw(
         Least chance of every action that is open to a customer (0–1).
     holdouts : Holdouts, optional
     risk : CostRisk, optional
+    together : bool
+        Whether the same one decides for all customers.
     seed : int
         Of the draw; for other promotions others are drawn.
 
@@ -327,25 +326,30 @@ def draw(
     out, sent = held.out((n, k)), held.sent(k)
     actions = open_to.sum(axis=1) + 1
     part = 0.0 if explore is None else _explored_share(explore, p_min, int(actions.max()), sent)
-    picked, taken = _picked(
-        open_to, actions, part, [seed, zlib.crc32("|".join(promotions).encode())]
-    )
-
+    own = [seed, zlib.crc32("|".join(promotions).encode())]
+    picked, taken = _picked(open_to, actions, part, own)
+    rng = np.random.default_rng([*own, 1])
+    which = np.broadcast_to(rng.integers(len(choose), size=1 if together else n), n)
     fixed = np.where(picked & ~_barred(out, taken), taken, -1)
 
-    def planned_at(amount: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        best = choose(amount, fixed).astype(np.int64)
-        planned = np.where(picked, taken, best)
-        return best, planned, np.where(_barred(out, planned), -1, planned)
+    def planned_at(amount: float) -> tuple[np.ndarray, np.ndarray]:
+        best = np.zeros((len(choose), n), dtype=np.int64)
+        for each in np.unique(which):
+            best[each] = choose[each](amount, fixed)
+        planned = np.where(picked, taken, best[which, np.arange(n)])
+        return planned, np.where(_barred(out, planned), -1, planned)
 
     def left_at(amount: float) -> float:
-        choice = planned_at(amount)[2]
+        choice = planned_at(amount)[1]
         return budget - float(at_choice(cost, choice).sum()) - risk.reserve(cost, choice)
 
     amount = _most_that_fits(left_at, budget)
-    best, planned, choice = planned_at(amount)
+    planned, choice = planned_at(amount)
+    wanted = np.zeros((n, k + 1))
+    for one in choose:
+        wanted[np.arange(n), one(amount, fixed).astype(np.int64)] += 1  # −1 is the last, none
     before = np.column_stack([open_to, np.ones(n)]) * (part / actions)[:, None]
-    before[np.arange(n), best] += 1 - part  # −1 is the last column, none
+    before += wanted / len(choose) * (1 - part)
     after = before[:, :k] * sent
     propensities = np.column_stack([after, 1 - after.sum(axis=1)])
     return choice, Drawn(

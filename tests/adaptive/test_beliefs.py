@@ -4,12 +4,13 @@ import re
 
 import numpy as np
 import pytest
+from scipy.stats import chi2
 
 from promolab.adaptive.beliefs import BANDITS, TS, UCB, WIDTH, allocate_by
 from promolab.policy import allocate
 from tests.refused import refused
 
-N, P, DRAWS = 300, 3, 20
+N, P = 300, 3
 
 
 @pytest.fixture(scope="module")
@@ -18,25 +19,33 @@ def believed():
     return rng.normal(1, 1, (N, P)), np.tile([0.1, 0.5, 2.0], (N, 1)), rng.uniform(0.5, 1, (N, P))
 
 
-def test_chances_add_up_and_are_those_of_100_000_replays(believed):
+def test_chances_add_up_are_those_of_100_000_replays_and_one_customer_tells_nothing_of_the_next(
+    believed,
+):
     value, error, cost = believed
-    found = allocate_by(TS, *believed, budget=60, draws=DRAWS, explore=0.1, seed=3)
+    shifts = np.random.default_rng(2).standard_normal((6, P))
+    among = [value + WIDTH[TS] * error * shift for shift in shifts]
+    off, spread, tests = np.zeros((N, P + 1)), np.zeros((N, P + 1)), []
+    for seed in range(340):
+        found = allocate(value, cost, budget=60, among=among, explore=0.1, seed=seed)
+        chance = found.drawn.propensities
+        np.testing.assert_allclose(chance.sum(axis=1), 1, atol=1e-12)
+        came = np.eye(P + 1)[found.choice] - chance  # −1 is the last column, none
+        off, spread = off + came, spread + chance * (1 - chance)
+        # Pearson's: do arms come as often as their chances say, all customers together?
+        covariance = np.diag(chance.sum(axis=0)) - chance.T @ chance
+        together = came.sum(axis=0)
+        tests.append(chi2.sf(together @ np.linalg.pinv(covariance) @ together, P))
+    assert (np.abs(off) / np.sqrt(spread)).max() < 4.5
+    assert 0.02 <= (np.array(tests) < 0.05).mean() <= 0.085
+
+
+def test_where_there_are_limits_one_draw_decides_for_all_and_they_hold(believed):
+    few = [each[:60] for each in believed]
+    found = allocate_by(TS, *few, budget=6, capacity=[4, 4, 4], draws=4, seed=3)
+    assert np.bincount(found.choice[found.choice >= 0], minlength=P).max() <= 4
     chance = found.drawn.propensities
-    np.testing.assert_allclose(chance.sum(axis=1), 1, atol=1e-12)
-    # A replay takes one of the draws, each as likely, and lets chance draw a tenth.
-    shifts = np.random.default_rng([3, DRAWS]).standard_normal((DRAWS, P))
-    best = []
-    for shift in shifts:
-        one = allocate(value + WIDTH[TS] * error * shift, cost, budget=60, explore=0.1, seed=3)
-        best.append(one.drawn.before.argmax(axis=1))
-    rng, replays = np.random.default_rng(1), 100_000
-    customer = rng.integers(0, N, 40)  # of some customers: their actions one beside the other
-    taken = np.array(best)[rng.integers(0, DRAWS, replays)][:, customer]
-    by_chance = rng.random(taken.shape) < found.drawn.share
-    taken = np.where(by_chance, rng.integers(0, P + 1, taken.shape), taken)
-    shares = np.stack([(taken == action).mean(axis=0) for action in range(P + 1)], axis=1)
-    worst = np.abs(shares - chance[customer]) / np.sqrt(0.25 / replays)
-    assert worst.max() < 4.5
+    assert ((chance > 0) & (chance < 1)).any()
 
 
 @pytest.mark.parametrize("policy", BANDITS)
