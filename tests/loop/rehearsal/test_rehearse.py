@@ -150,6 +150,8 @@ def test_tables_alone_lead_to_the_same_decisions_whatever_comes_later(
     how = {"budget": 200.0, "explore": 0.3, "holdout": 0.05, "seed": 1_000 + first}
     made = learned_week(shop, starts, names, who, **how)
     assert made.worth is not None  # it learned, and did not leave all to chance
+    unsaid = learned_week(shop, starts, names, who, **how, promise=False)
+    assert unsaid.worth is None and unsaid.decisions.equals(made.decisions)
     week, keys = book.weeks()["week"].iloc[0], ["decision_id", "action"]
     for own, kept in (
         (made.decisions, book.decisions(week)),
@@ -202,7 +204,7 @@ def test_what_is_not_known_yet_leaves_all_to_chance_and_any_other_error_is_heard
             raise error
 
         monkeypatch.setattr(f"{learned_policy.__name__}.decisions_experiment", fails)
-        return learned_policy._worth(None, None, [], 0, None, None)
+        return learned_policy._worth(None, None, [], 0, None, None, True)
 
     for expected in (TooLittleError("no round is over"), Refused("too few customers")):
         assert learning(expected) == (None, None, None)
