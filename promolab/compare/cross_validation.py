@@ -28,6 +28,7 @@ from promolab.model.inputs import (
     time_folds,
     unseen_expected,
 )
+from promolab.model.learners import learner_class
 from promolab.wording import answer_to
 
 LABELS = ("redeemed", "purchased")
@@ -303,6 +304,7 @@ def fit_rows(model: Any, setting: Setting, rows: np.ndarray) -> Any:
     X, y = setting.frame.iloc[rows][setting.features], setting.labels[rows]
     if not isinstance(model, ResponseModel):
         return model.fit(X, y)
+    model = only_predicting(model)
     beside = {
         "cluster": setting.column("customer_id"),
         "group": setting.column("promotion_id"),
@@ -310,6 +312,15 @@ def fit_rows(model: Any, setting: Setting, rows: np.ndarray) -> Any:
     }
     given = {name: None if column is None else column[rows] for name, column in beside.items()}
     return model.fit(X, y, known=True, **given)  # whoever compares has looked at all rows once
+
+
+def only_predicting(model: ResponseModel) -> ResponseModel:
+    """Return the same, unfitted, without what it would reckon beside what it predicts."""
+    from sklearn.base import clone
+
+    has = "intervals" in learner_class(model.kind).DEFAULTS
+    made: ResponseModel = clone(model).set_params(**({"intervals": False} if has else {}))
+    return made
 
 
 def model_maker(model: Any) -> Callable[[], Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ import pandas as pd
 
 from promolab.checks import whole_number
 from promolab.compare.backtest import run_backtest
-from promolab.compare.cross_validation import chosen_features, model_maker
+from promolab.compare.cross_validation import chosen_features, model_maker, only_predicting
 from promolab.errors import InputError
 from promolab.explain import permutation_importance
 from promolab.metrics import AucComparison, compare_auc
@@ -31,6 +31,7 @@ STABLE = 0.75
 EXPECTED_FALSE = 1.0
 """How many stable features may be expected that chance alone picks."""
 MOST_ROWS = 20_000  # contacts that are enough to see which features matter
+MOST_LEARNED = 200_000  # and to learn from, for that
 LEAST = 10  # customers with a response, and without one
 L2 = 1.0  # so that duplicate columns have a single optimum
 STEPS = np.geomspace(0.9, 0.01, 30)  # of the smallest penalty that leaves nothing
@@ -70,16 +71,18 @@ def importance_out_of_time(
 
     Notes
     -----
-    Where very many contacts are measured on, some of the customers are drawn, and `Importance` says
-    among how many contacts.
+    Where very many contacts are learned from or measured on, some of the customers are drawn, and
+    `Importance` says that, and among how many contacts it was measured.
     """
     features = chosen_features(pairs, outcome, columns)
     split = split_in_time(pairs, outcome, since)
-    measured = split.after[_drawn(pairs["customer_id"].iloc[split.after], 0)]
-    early, late = pairs.iloc[split.before], pairs.iloc[measured]
-    fitted = model_maker(model)().fit(
+    measured = split.after[_drawn(pairs["customer_id"].iloc[split.after], 0, MOST_ROWS)]
+    drawn = _drawn(pairs["customer_id"].iloc[split.before], 0, MOST_LEARNED)
+    learned = split.before[drawn]
+    early, late = pairs.iloc[learned], pairs.iloc[measured]
+    fitted = only_predicting(model_maker(model)()).fit(
         early[features],
-        split.labels[split.before],
+        split.labels[learned],
         cluster=early["customer_id"].to_numpy(),
         group=early["promotion_id"].to_numpy(),
         time=early["starts_at"].to_numpy(),
@@ -94,14 +97,15 @@ def importance_out_of_time(
         **options,
     )
     among = len(split.after) if len(measured) < len(split.after) else 0
-    return found.about(split.moment, split.promotions_before, split.promotions_after, among)
+    told = found.about(split.moment, split.promotions_before, split.promotions_after, among)
+    return replace(told, fewer=not drawn.all())
 
 
-def _drawn(customers: Any, seed: int) -> np.ndarray:
-    """Return which rows are of so many customers, drawn, that about `MOST_ROWS` are left."""
+def _drawn(customers: Any, seed: int, most: int) -> np.ndarray:
+    """Return which rows are of so many customers, drawn, that about so many rows are left."""
     unit, names = pd.factorize(np.asarray(customers))
     place = np.random.default_rng(seed).permutation(len(names))[unit]
-    return np.asarray(place * len(unit) < MOST_ROWS * len(names))
+    return np.asarray(place * len(unit) < most * len(names))
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,8 @@ class Selection(Result):
     moment : Timestamp
         Promotions over by then chose; those starting from it on measured.
     promotions_before, promotions_after : int
+    among : int
+        Contacts that there were, where some of the customers were drawn; else 0.
     """
 
     frame: pd.DataFrame = field(repr=False)
@@ -138,6 +144,7 @@ class Selection(Result):
     moment: pd.Timestamp
     promotions_before: int
     promotions_after: int
+    among: int = 0
 
     @property
     def kept(self) -> list[str]:
@@ -232,6 +239,9 @@ def select_features(
     whole_number("halvings", halvings, 2)
     whole_number("seed", seed, 0)
     features = chosen_features(pairs, outcome, columns)
+    drawn, among = _drawn(pairs["customer_id"], seed, MOST_LEARNED), 0
+    if not drawn.all():
+        among, pairs = len(pairs), pairs[drawn]
     split = split_in_time(pairs, outcome, since)
     early = pairs.iloc[split.before]
     labels, customers = split.labels[split.before], early["customer_id"].to_numpy()
@@ -256,6 +266,7 @@ def select_features(
         split.moment,
         split.promotions_before,
         split.promotions_after,
+        among,
     )
 
 
@@ -267,7 +278,7 @@ def _halved(
     The penalty is the least at which two halves drawn beforehand pick at most q features, and q is
     what keeps the expected number of false features at about `EXPECTED_FALSE`.
     """
-    kept = _drawn(customers, seed)
+    kept = _drawn(customers, seed, MOST_ROWS)
     X, labels, unit = X[kept], labels[kept], pd.factorize(customers[kept])[0]
     rng = np.random.default_rng(seed)
     _check_customers(unit, labels)

@@ -69,6 +69,8 @@ class Importance(Result):
         How many those were.
     among : int
         Rows that there were, where some were drawn; else 0.
+    fewer : bool
+        Whether the model learned from some of the customers only, drawn.
     """
 
     frame: pd.DataFrame = field(repr=False)
@@ -82,6 +84,7 @@ class Importance(Result):
     promotions_before: int = 0
     promotions_after: int = 0
     among: int = 0
+    fewer: bool = False
 
     def about(self, moment: pd.Timestamp, before: int, after: int, among: int) -> Importance:
         """Return the same, with when and among how many rows it was measured."""

@@ -164,9 +164,15 @@ def test_pure_noise_is_kept_as_seldom_as_said_and_a_customer_stands_in_one_half(
     assert (halves.sum(axis=1) == 400).all() and (halves.max(axis=1) > 290).all()
 
 
-def test_the_selection_its_cost_and_that_later_promotions_have_no_say() -> None:
+def test_the_selection_its_cost_and_that_later_promotions_have_no_say(monkeypatch) -> None:
     pairs = pairs_of(FEATURES, 9, 300, every=4)
     found = select_features(pairs, halvings=6)
+    with monkeypatch.context() as patch:
+        patch.setattr("promolab.compare.selection.MOST_LEARNED", 1_500)
+        fewer = select_features(pairs, halvings=2)
+    assert fewer.among == len(pairs) and 400 < fewer.cost.n < found.cost.n
+    assert f"customers drawn, of {len(pairs):,}" in fewer.summary()
+    assert "drawn" not in found.summary()
     assert {"f00", "f01", "f02"} <= set(found.kept) and len(found.kept) <= 5
     assert found.cost.ci_low < 0.01 and found.cost.ci_high > -0.01
     assert found.cost_within is not None and found.halves == 12 and found.bound > 0
