@@ -32,6 +32,8 @@ from promolab.model.learners import learner_class
 from promolab.wording import answer_to
 
 LABELS = ("redeemed", "purchased")
+MOST_SHOWN = 200_000
+"""Contacts from which what is only shown is learned, at most: of more, customers are drawn."""
 
 
 def pair_features(pairs: pd.DataFrame, outcome: str = "redeemed") -> list[str]:
@@ -312,6 +314,13 @@ def fit_rows(model: Any, setting: Setting, rows: np.ndarray) -> Any:
     }
     given = {name: None if column is None else column[rows] for name, column in beside.items()}
     return model.fit(X, y, known=True, **given)  # whoever compares has looked at all rows once
+
+
+def drawn_rows(customers: Any, seed: int, most: int) -> np.ndarray:
+    """Return which rows are of so many customers, drawn, that about so many rows are left."""
+    unit, names = pd.factorize(np.asarray(customers))
+    place = np.random.default_rng(seed).permutation(len(names))[unit]
+    return np.asarray(place * len(unit) < most * len(names))
 
 
 def only_predicting(model: ResponseModel) -> ResponseModel:

@@ -76,6 +76,8 @@ class Leaderboard(Result):
         Confidence level of every interval.
     leakage : str
         What is too good to be true, in a sentence; empty where nothing is.
+    among : int
+        Contacts that there were, where some of the customers were drawn; else 0.
     """
 
     outcome: str
@@ -89,6 +91,7 @@ class Leaderboard(Result):
     left_out: pd.DataFrame = field(repr=False)
     level: float
     leakage: str = ""
+    among: int = 0
 
     @property
     def unit(self) -> str:

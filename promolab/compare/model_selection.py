@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from promolab.checks import choice, real_number, whole_number
-from promolab.compare.cross_validation import pair_features
+from promolab.compare.cross_validation import MOST_SHOWN, drawn_rows, pair_features
 from promolab.compare.leaderboard import Leaderboard, compare_models
 from promolab.errors import InputError
 from promolab.features import response_features, vector_columns
@@ -304,7 +304,12 @@ def choose_method(
     l2 = l2 or L2[given.which]
     makers = {kind: partial(ResponseModel, kind, **_options(kind, l2, seed)) for kind in asked}
     told: dict[str, Any] = {"columns": given.columns, "seed": seed}
-    board, failed = _tried(compare_models, pairs, makers, **told) if asked else (None, "")
+    # Where it chooses nothing, some of very many customers show as much.
+    many = model != RECOMMENDED and len(pairs) > MOST_SHOWN
+    some = pairs[drawn_rows(pairs["customer_id"], seed, MOST_SHOWN)] if many else pairs
+    board, failed = _tried(compare_models, some, makers, **told) if asked else (None, "")
+    if board and many:
+        board = replace(board, among=len(pairs))
     taken = board.recommended if board else ""
     kind = model if model != RECOMMENDED else taken or KINDS[0]
     if model != RECOMMENDED:

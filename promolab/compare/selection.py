@@ -13,7 +13,13 @@ import pandas as pd
 
 from promolab.checks import whole_number
 from promolab.compare.backtest import run_backtest
-from promolab.compare.cross_validation import chosen_features, model_maker, only_predicting
+from promolab.compare.cross_validation import (
+    MOST_SHOWN,
+    chosen_features,
+    drawn_rows,
+    model_maker,
+    only_predicting,
+)
 from promolab.errors import InputError
 from promolab.explain import permutation_importance
 from promolab.metrics import AucComparison, compare_auc
@@ -31,7 +37,6 @@ STABLE = 0.75
 EXPECTED_FALSE = 1.0
 """How many stable features may be expected that chance alone picks."""
 MOST_ROWS = 20_000  # contacts that are enough to see which features matter
-MOST_LEARNED = 200_000  # and to learn from, for that
 LEAST = 10  # customers with a response, and without one
 L2 = 1.0  # so that duplicate columns have a single optimum
 STEPS = np.geomspace(0.9, 0.01, 30)  # of the smallest penalty that leaves nothing
@@ -76,8 +81,8 @@ def importance_out_of_time(
     """
     features = chosen_features(pairs, outcome, columns)
     split = split_in_time(pairs, outcome, since)
-    measured = split.after[_drawn(pairs["customer_id"].iloc[split.after], 0, MOST_ROWS)]
-    drawn = _drawn(pairs["customer_id"].iloc[split.before], 0, MOST_LEARNED)
+    measured = split.after[drawn_rows(pairs["customer_id"].iloc[split.after], 0, MOST_ROWS)]
+    drawn = drawn_rows(pairs["customer_id"].iloc[split.before], 0, MOST_SHOWN)
     learned = split.before[drawn]
     early, late = pairs.iloc[learned], pairs.iloc[measured]
     fitted = only_predicting(model_maker(model)()).fit(
@@ -99,13 +104,6 @@ def importance_out_of_time(
     among = len(split.after) if len(measured) < len(split.after) else 0
     told = found.about(split.moment, split.promotions_before, split.promotions_after, among)
     return replace(told, fewer=not drawn.all())
-
-
-def _drawn(customers: Any, seed: int, most: int) -> np.ndarray:
-    """Return which rows are of so many customers, drawn, that about so many rows are left."""
-    unit, names = pd.factorize(np.asarray(customers))
-    place = np.random.default_rng(seed).permutation(len(names))[unit]
-    return np.asarray(place * len(unit) < most * len(names))
 
 
 @dataclass(frozen=True)
@@ -239,7 +237,7 @@ def select_features(
     whole_number("halvings", halvings, 2)
     whole_number("seed", seed, 0)
     features = chosen_features(pairs, outcome, columns)
-    drawn, among = _drawn(pairs["customer_id"], seed, MOST_LEARNED), 0
+    drawn, among = drawn_rows(pairs["customer_id"], seed, MOST_SHOWN), 0
     if not drawn.all():
         among, pairs = len(pairs), pairs[drawn]
     split = split_in_time(pairs, outcome, since)
@@ -278,7 +276,7 @@ def _halved(
     The penalty is the least at which two halves drawn beforehand pick at most q features, and q is
     what keeps the expected number of false features at about `EXPECTED_FALSE`.
     """
-    kept = _drawn(customers, seed, MOST_ROWS)
+    kept = drawn_rows(customers, seed, MOST_ROWS)
     X, labels, unit = X[kept], labels[kept], pd.factorize(customers[kept])[0]
     rng = np.random.default_rng(seed)
     _check_customers(unit, labels)

@@ -55,6 +55,17 @@ def test_the_recommended_method_is_used(pairs: pd.DataFrame) -> None:
     assert kept["model"] == choice.kind and set(kept["methods"]["models"]) == {"logistic", "tree"}
 
 
+def test_what_is_only_shown_is_of_drawn_customers_where_there_are_very_many(
+    pairs: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{choose_method.__module__}.MOST_SHOWN", len(pairs) // 2)
+    shown = choose_method(pairs, "logistic", "logistic, tree", l2=100.0).board
+    decides = choose_method(pairs, "recommended", "logistic, tree", l2=100.0).board
+    assert shown.among == len(pairs) and 2 * len(shown.rows) < 1.2 * len(decides.rows)
+    assert f"(customers drawn, of {len(pairs):,} contacts)" in shown.summary()
+    assert not decides.among and "drawn" not in decides.summary()
+
+
 def test_without_a_comparison_or_contacts_the_page_says_so(pairs: pd.DataFrame) -> None:
     choice = choose_method(pairs, "tree", l2=100.0)
     assert choice.board is None and "by the method tree, as asked for" in choice.summary()

@@ -168,7 +168,7 @@ def test_the_selection_its_cost_and_that_later_promotions_have_no_say(monkeypatc
     pairs = pairs_of(FEATURES, 9, 300, every=4)
     found = select_features(pairs, halvings=6)
     with monkeypatch.context() as patch:
-        patch.setattr("promolab.compare.selection.MOST_LEARNED", 1_500)
+        patch.setattr("promolab.compare.selection.MOST_SHOWN", 1_500)
         fewer = select_features(pairs, halvings=2)
     assert fewer.among == len(pairs) and 400 < fewer.cost.n < found.cost.n
     assert f"customers drawn, of {len(pairs):,}" in fewer.summary()

@@ -40,7 +40,7 @@ def test_what_matters_is_found_by_shuffles_within_promotions(monkeypatch) -> Non
     pairs = pairs_of()
     found = importance_out_of_time(pairs, columns=FEATURES)
     monkeypatch.setattr("promolab.compare.selection.MOST_ROWS", found.n // 2)
-    monkeypatch.setattr("promolab.compare.selection.MOST_LEARNED", 1_000)
+    monkeypatch.setattr("promolab.compare.selection.MOST_SHOWN", 1_000)
     drawn = importance_out_of_time(pairs, columns=FEATURES)
     assert drawn.fewer and "learned from customers drawn" in drawn.summary() and not found.fewer
     assert drawn.among == found.n and drawn.n == pytest.approx(found.n / 2, rel=0.1)
