@@ -209,7 +209,7 @@ def most_telling(trial: Experiment) -> Experiment:
     chances = np.asarray(trial.propensity)
     with np.errstate(divide="ignore"):
         noise = np.where(chances > 0, 1 / chances, 0.0).sum(axis=1)
-    rounds = pd.Series(noise).groupby(trial.frame[trial.block].to_numpy()).agg(["sum", "count"])
+    rounds = pd.Series(noise).groupby(trial.frame[trial.block]).agg(["sum", "count"])
     rounds = rounds.assign(each=rounds["sum"] / rounds["count"]).sort_values("each", kind="stable")
     whole, n = rounds["sum"].cumsum(), rounds["count"].cumsum()
     best = int(np.argmin((whole / n**2).to_numpy())) + 1

@@ -322,8 +322,9 @@ class Experiment:
     @functools.cached_property
     def codes(self) -> np.ndarray:
         """Place of each row's arm in ``arms``, shape (n,); 0 is the control."""
+        each, names = self.frame[self.arm].factorize()
         places = {arm: place for place, arm in enumerate(self.arms)}
-        return self.frame[self.arm].map(places).to_numpy(dtype=np.int64)
+        return np.array([places[name] for name in names], dtype=np.int64)[each]
 
     @functools.cached_property
     def cluster(self) -> np.ndarray:

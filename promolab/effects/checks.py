@@ -148,7 +148,9 @@ def arm_contrast(
     # A column at a time: several copies of a large matrix are more than some machines hold.
     parts = np.empty((units, values.shape[1]))
     for j, column in enumerate(values.T):
-        each = (column[pair] - means[j, 2]) * weight
+        each = column[pair]
+        each -= means[j, 2]
+        each *= weight
         parts[:, j] = np.bincount(where, weights=each, minlength=units)
     weighted = parts.sum(axis=0)
     parts = parts - parts.mean(axis=0)

@@ -143,8 +143,8 @@ class Candidates:
         return Forward(predicted, gamma, self.kept, rows.fold, rows.folds)
 
     @cached_property
-    def calibrated(self) -> tuple[Shrinkage, CalibratedEffects]:
-        """By which line effects follow their predictions."""
+    def calibrated(self) -> tuple[Shrinkage, CalibratedEffects, np.ndarray]:
+        """By which line effects follow their predictions, and scores drawn as the averages are."""
         rows, arms = self.setting.rows, self.experiment.treatments
         told = replace(self.forward, gamma=self.fitted.setting.nuisance.gamma)
         by = arms, rows.codes, rows.cluster, self.shared.outcome
@@ -170,7 +170,7 @@ class Candidates:
     @cached_property
     def drawn(self) -> ShrunkEffects:
         """What predicts the effects of new customers."""
-        line, result = self.calibrated
+        line, result, _ = self.calibrated
         everyone = np.ones(self.setting.rows.n, dtype=bool)
         models, centre = {}, np.zeros(len(line.slope))
         for name in self.used:
@@ -230,6 +230,8 @@ class Candidates:
         gamma = self.setting.nuisance.gamma
         if not self._pools:
             return gamma
+        if not self.smoothed:
+            return self.calibrated[2]
         away = self.away(POOLED) * self.calibrated[0].slope.any()
         soon = self.fitted.setting.nuisance.gamma if self.told_early else gamma
         return pooled_scores(soon, gamma, self.kept, away, self.setting.rows.cluster)[2]

@@ -308,8 +308,10 @@ def calibrate(
     outcome: str,
     *,
     gradual: bool = False,
-) -> tuple[Shrinkage, CalibratedEffects]:
+) -> tuple[Shrinkage, CalibratedEffects, np.ndarray]:
     """Choose a learner for each arm forward, and how far its predictions are drawn to the average.
+
+    Beside both returns the scores whose means are those averages, shape (n, K − 1).
 
     The slope is that of the scores on the deviations of effects predicted out of fold, between 0
     and 1: of a model of four fifths of the customers, so as near as can be to the one of all.
@@ -348,8 +350,9 @@ def calibrate(
         else np.zeros(len(cluster))
         for k, name in enumerate(names)
     ]
+    scores = forward.gamma
     if together:
-        made = _together(forward, seen, every, cluster)
+        made, scores = _together(forward, seen, every, cluster)
     else:
         made = [
             _line(forward, k, away, cluster, gradual, whole=names[k] == TWO_PART)
@@ -379,7 +382,7 @@ def calibrate(
         }
     )
     line = Shrinkage(learners, average, slope, covariance, degrees)
-    return line, CalibratedEffects(frame, apart, qini, outcome, LEVEL)
+    return line, CalibratedEffects(frame, apart, qini, outcome, LEVEL), scores
 
 
 def _qini_forward(forward: Forward, codes: np.ndarray, cluster: np.ndarray) -> Estimate:
@@ -404,8 +407,10 @@ class _Line:
 
 def _together(
     forward: Forward, seen: Forward, every: list[np.ndarray], cluster: np.ndarray
-) -> list[_Line]:
+) -> tuple[list[_Line], np.ndarray]:
     """Return the lines of arms that learn from each other, slopes and averages drawn together.
+
+    And the scores whose means are these averages.
 
     Arms differ in what is true of them and by chance; of the second a mean of all has less (James &
     Stein 1961; the variance between by the method of moments).
@@ -414,10 +419,11 @@ def _together(
     slope, error, scores = pooled_scores(seen.gamma, forward.gamma, forward.kept, away, cluster)
     drawn = replace(forward, gamma=scores)
     lines_ = [_line(drawn, k, np.zeros(len(cluster)), cluster) for k in range(len(every))]
-    return [
+    lines = [
         replace(one, slope=float(slope[k]), covariance=np.diag([one.covariance[0, 0], error[k]]))
         for k, one in enumerate(lines_)
     ]
+    return lines, scores
 
 
 def pooled_scores(

@@ -296,18 +296,12 @@ def _shop_rate(exposures: Any, first: Any, as_of: Any) -> Any:
 
 
 def _browsing(shop: Shop, as_of: Any) -> Any:
-    import ibis
-
     events = shop.events
     kinds = {"view": "views", "click": "clicks", "cart": "carts"}
     # Known by then: a kind that is first recorded later must not add a column.
-    if isinstance(as_of, datetime):
-        moment = ibis.literal(as_of).cast("timestamp")
-    else:
-        moment = as_of.as_of.max().as_scalar()
-    known = events.filter((events.ts < moment) & events.kind.isin(list(kinds)))
-    present = set(known.select("kind").distinct().execute().kind)
-    there = {kind: name for kind, name in kinds.items() if kind in present}
+    moment = as_of if isinstance(as_of, datetime) else as_of.as_of.max().execute()
+    begun = shop.once("kinds of events", ("events",), lambda: _begun(events, list(kinds)))
+    there = {kind: name for kind, name in kinds.items() if kind in begun and begun[kind] < moment}
     if not there:
         return None
     table = before(events.select("customer_id", "ts", "kind"), as_of)
@@ -323,6 +317,13 @@ def _browsing(shop: Shop, as_of: Any) -> Any:
     return sums.mutate(view_to_purchase_rate=sums.purchases / sums.views.nullif(0)).drop(
         "views", "purchases"
     )
+
+
+def _begun(events: Any, kinds: list[str]) -> dict[str, Any]:
+    """Return when each of some kinds of events was first recorded."""
+    known = events.filter(events.kind.isin(kinds))
+    first = known.group_by("kind").aggregate(ts=known.ts.min()).execute()
+    return dict(zip(first["kind"], first["ts"], strict=True))
 
 
 def _finish(table: Any, shop: Shop) -> Any:

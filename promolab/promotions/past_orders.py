@@ -103,7 +103,7 @@ def own_windows(shop: Shop, as_of: datetime) -> Any:
     ).distinct()
 
 
-def days_away(windows: Any, as_of: datetime, days: int, by: tuple[str, ...] = ()) -> Any:
+def days_away(windows: Any, as_of: datetime, days: int) -> Any:
     """Return how many of the last days lie in a customer's own windows, overlaps counted once.
 
     Parameters
@@ -114,30 +114,38 @@ def days_away(windows: Any, as_of: datetime, days: int, by: tuple[str, ...] = ()
         UTC without a zone.
     days : int
         How far back.
-    by : tuple of str
-        Columns of which each value counts apart.
 
     Returns
     -------
     ibis Table
-        customer_id, the columns ``by``, and days (a float).
+        customer_id, and days (a float).
     """
     import ibis
 
-    keys = ["customer_id", *by]
-    first = ibis.literal(as_of).cast("timestamp") - ibis.interval(days=days)
-    some = windows.filter(windows.high > first)
-    some = some.select(
-        *keys,
-        low=ibis.greatest(some.low, first).epoch_seconds(),
-        high=some.high.epoch_seconds(),
-    ).distinct()
+    some = _since(windows, as_of, days).distinct()
     order = [some.low, some.high]
-    earlier = ibis.window(group_by=keys, order_by=order, preceding=(None, 1))
+    earlier = ibis.window(group_by="customer_id", order_by=order, preceding=(None, 1))
     covered = some.high.max().over(earlier)
     fresh = some.high - ibis.greatest(some.low, covered.fill_null(some.low))
     some = some.mutate(fresh=ibis.greatest(fresh, 0))
-    return some.group_by(keys).aggregate(days=some.fresh.sum().cast("float64") / DAY)
+    return some.group_by("customer_id").aggregate(days=some.fresh.sum().cast("float64") / DAY)
+
+
+def days_held(windows: Any, as_of: datetime, days: int) -> Any:
+    """Return the same of each promotion by itself, added up: a customer has one window of each."""
+    some = _since(windows, as_of, days)
+    each = (some.high - some.low).cast("float64") / DAY
+    return some.group_by("customer_id").aggregate(days=each.sum())
+
+
+def _since(windows: Any, as_of: datetime, days: int) -> Any:
+    """Return customer_id, low and high, in seconds, of what lies in the last days of windows."""
+    import ibis
+
+    first = ibis.literal(as_of).cast("timestamp") - ibis.interval(days=days)
+    some = windows.filter(windows.high > first)
+    low = ibis.greatest(some.low, first).epoch_seconds()
+    return some.select("customer_id", low=low, high=some.high.epoch_seconds())
 
 
 def with_windows(shop: Shop, orders: Any, windows: Any) -> tuple[Any, Any]:
@@ -212,6 +220,7 @@ def spent_on(shop: Shop, as_of: datetime, promotions: list[str]) -> pd.DataFrame
     lines = order_lines(shop)
     since = ibis.literal(as_of).cast("timestamp") - ibis.interval(days=LOOK_BACK)
     lines = lines.filter(lines.bought & lines.usable & (lines.ts < as_of) & (lines.ts >= since))
+    lines = lines.semi_join(offers, "product_id")
     listed = (lines.amount + lines.discount).cast(MONEY)
     by_product = lines.group_by("customer_id", "product_id").aggregate(
         lines=lines.count(), listed=listed.sum()

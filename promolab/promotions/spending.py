@@ -26,6 +26,7 @@ from promolab.promotions.past_orders import (
     RECENT,
     customers_seen,
     days_away,
+    days_held,
     moment_of,
     only_one,
     orders_until,
@@ -224,6 +225,7 @@ def _counted(shop: Shop, now: datetime) -> _Counted:
     import pandas as pd
 
     windows = own_windows(shop, now)
+    windows = windows if windows is None else windows.cache()  # asked for five times below
     orders, within = with_windows(shop, orders_until(shop, now), windows)
     recent = orders.ts.epoch_seconds() >= int((now - _EPOCH).total_seconds()) - RECENT * 86_400
     log, plain = fixed(orders.listed.cast("float64").ln(), 9), ~orders.reduced
@@ -262,8 +264,7 @@ def _counted(shop: Shop, now: datetime) -> _Counted:
             orders=lambda t: t.count(), reached=lambda t: t.reached.cast("int64").sum()
         )
         thresholds = full.order_by("customer_id", "least").execute()
-        held = days_away(windows, now, LOOK_BACK, by=("promotion_id",))
-        parts.append(held.group_by("customer_id").aggregate(held=held.days.sum()))
+        parts.append(days_held(windows, now, LOOK_BACK).rename(held="days"))
     table = customers_seen(shop, now)
     for part in parts:
         table = table.left_join(part, "customer_id").drop("customer_id_right")

@@ -18,7 +18,7 @@ PIECE = 1 << 17
 """Rows at a time: copies of more would be what memory is needed for."""
 
 
-def pieces(n: int) -> list[slice]:
+def pieces(n: int, size: int = PIECE) -> list[slice]:
     """Return slices of n rows.
 
     Examples
@@ -26,7 +26,7 @@ def pieces(n: int) -> list[slice]:
     >>> pieces(3)
     [slice(0, 131072, None)]
     """
-    return [slice(begin, begin + PIECE) for begin in range(0, n, PIECE)]
+    return [slice(begin, begin + size) for begin in range(0, n, size)]
 
 
 @dataclass(frozen=True)
@@ -57,13 +57,14 @@ def values_of(
     """Return the values of several lines, of all rows or of those of a mask, shape (n, lines)."""
     levels = [line.level - line.centre @ line.coefficients for line in lines]
     coefficients = np.column_stack([line.coefficients for line in lines])
-    if which is not None:
-        used = np.flatnonzero(coefficients.any(axis=1))
-        few = 2 * len(used) < len(coefficients)  # the others need not be copied
-        Z, coefficients = (
-            (Z[np.ix_(which, used)], coefficients[used]) if few else (Z[which], coefficients)
-        )
-    values = Z @ coefficients
+    if which is None:
+        values = Z @ coefficients
+    else:
+        used, rows = np.flatnonzero(coefficients.any(axis=1)), np.flatnonzero(which)
+        some = used if 2 * len(used) < len(coefficients) else slice(None)
+        values = np.empty((len(rows), len(lines)))
+        for part in pieces(len(rows), 1 << 12):  # copies that stay in a core's cache
+            values[part] = Z[rows[part]][:, some] @ coefficients[some]
     values += levels
     return np.asarray(values)
 
@@ -337,17 +338,19 @@ def _path_of(sums: Sums, scale: np.ndarray) -> PenaltyPath:
     gram = rows.T @ rows
 
     def path(products: np.ndarray, penalties: np.ndarray) -> np.ndarray:
+        from sklearn import config_context
         from sklearn.linear_model import enet_path
 
         wanted = turn @ (products / scale[:, None] / n) / root[:, None]
-        found = [
-            enet_path(
-                rows, each, precompute=gram, Xy=rows.T @ each,
-                l1_ratio=1 - SQUARES, alphas=penalties / len(rows),
-                tol=1e-3, max_iter=10_000, check_input=False,
-            )[1]
-            for each in np.ascontiguousarray(wanted.T)
-        ]  # fmt: skip
+        with config_context(skip_parameter_validation=True):
+            found = [
+                enet_path(
+                    rows, each, precompute=gram, Xy=rows.T @ each,
+                    l1_ratio=1 - SQUARES, alphas=penalties / len(rows),
+                    tol=1e-3, max_iter=10_000, check_input=False,
+                )[1]
+                for each in np.ascontiguousarray(wanted.T)
+            ]  # fmt: skip
         return np.asarray(np.stack(found, axis=1) / scale[:, None, None])
 
     return path
