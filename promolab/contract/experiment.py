@@ -324,7 +324,7 @@ class Experiment:
         """Place of each row's arm in ``arms``, shape (n,); 0 is the control."""
         each, names = self.frame[self.arm].factorize()
         places = {arm: place for place, arm in enumerate(self.arms)}
-        return np.array([places[name] for name in names], dtype=np.int64)[each]
+        return np.asarray(np.array([places[name] for name in names], dtype=np.int64)[each])
 
     @functools.cached_property
     def cluster(self) -> np.ndarray:
