@@ -25,6 +25,9 @@ MANY = 100_000
 class Embedded(Backend):
     """DuckDB in this process."""
 
+    roomy = False
+    """Whether it may hold more than it does by default, as it may of a large shop."""
+
     def execute(self, expr: ir.Expr, /, **options: Any) -> Any:
         """Return what an expression gives as pandas has it, a column after the other.
 
@@ -40,6 +43,12 @@ class Embedded(Backend):
             values = pd.DataFrame({name: each.to_pandas() if whole else each.to_pylist()})[name]
             columns[name] = DuckDBPandasData.convert_column(values, kind)
         return expr.__pandas_result__(pd.DataFrame(columns, copy=n < MANY))
+
+    def _drop_cached_table(self, name: str) -> None:
+        super()._drop_cached_table(name)
+        if self.roomy:  # stating the limit anew frees what tables took: of a million customers 2 GB
+            (limit,) = self.con.execute("SELECT current_setting('memory_limit')").fetchone()
+            self.con.execute(f"SET memory_limit = '{limit}'")
 
     def create_table(self, name: str, /, obj: Any = None, **options: Any) -> ir.Table:
         """Keep what an expression gives as a temporary table; all else is done by Ibis.

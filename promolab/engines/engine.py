@@ -53,6 +53,7 @@ def connect(threads: int | None = None, size: int = 0) -> Any:
     if threads:
         settings["threads"] = int(threads)
     con = Embedded().connect(**settings)
+    con.roomy = settings["memory_limit"] != memory_limit()
     con.raw_sql("SET TimeZone = 'UTC'")
     # In a notebook the engine would draw a widget, which a page cannot show. Without ipywidgets
     # it draws none, and refuses even to be told so.
