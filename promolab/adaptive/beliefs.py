@@ -16,7 +16,7 @@ WIDTH = {UCB: 1.0, TS: 0.3}
 """Standard errors by which values are raised, or of which draws are made: with all of its spread
 Thompson sampling earned less than what is expected alone."""
 DRAWS = 20
-"""Of what may be true: of them one decides, each as likely, so that every chance is known."""
+"""Of what may be true: of them one decides for each customer, each as likely: chances are known."""
 
 
 def allocate_by(
@@ -53,14 +53,13 @@ def allocate_by(
     Allocation
         Frontier and bound are those of expected values, whatever decided. The chances of ``ts`` are
         exact: each draw is as likely. Whichever of them decides for one customer tells nothing of
-        the next: were it the same for all, as it is where there are limits beside the budget, arms
-        would come more often, or less, than their chances say.
+        the next: were it the same for all, arms would come otherwise than their chances say.
 
     Raises
     ------
     InputError
-        There is no such policy; standard errors of another shape, or below 0; all that `allocate`
-        refuses.
+        There is no such policy; standard errors of another shape, or below 0; limits beside the
+        budget for ``ts``; all that `allocate` refuses.
 
     Examples
     --------

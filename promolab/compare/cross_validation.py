@@ -33,7 +33,7 @@ from promolab.wording import answer_to
 
 LABELS = ("redeemed", "purchased")
 MOST_SHOWN = 200_000
-"""Contacts from which what is only shown is learned, at most: of more, customers are drawn."""
+"""Contacts from which what a page only shows is learned, at most: of more, customers are drawn."""
 
 
 def pair_features(pairs: pd.DataFrame, outcome: str = "redeemed") -> list[str]:
@@ -303,10 +303,10 @@ def fit_rows(model: Any, setting: Setting, rows: np.ndarray) -> Any:
         raise InputError(
             f"a {type(model).__name__} has no predict_proba(X); give a model that predicts chances"
         )
+    model = only_predicting(model)
     X, y = setting.frame.iloc[rows][setting.features], setting.labels[rows]
     if not isinstance(model, ResponseModel):
         return model.fit(X, y)
-    model = only_predicting(model)
     beside = {
         "cluster": setting.column("customer_id"),
         "group": setting.column("promotion_id"),
@@ -323,13 +323,16 @@ def drawn_rows(customers: Any, seed: int, most: int) -> np.ndarray:
     return np.asarray(place * len(unit) < most * len(names))
 
 
-def only_predicting(model: ResponseModel) -> ResponseModel:
-    """Return the same, unfitted, without what it would reckon beside what it predicts."""
+def only_predicting(model: Any) -> Any:
+    """Return an unfitted model without what it would reckon beside what it predicts."""
     from sklearn.base import clone
 
-    has = "intervals" in learner_class(model.kind).DEFAULTS
-    made: ResponseModel = clone(model).set_params(**({"intervals": False} if has else {}))
-    return made
+    if (
+        not isinstance(model, ResponseModel)
+        or "intervals" not in learner_class(model.kind).DEFAULTS
+    ):
+        return model
+    return clone(model).set_params(intervals=False)
 
 
 def model_maker(model: Any) -> Callable[[], Any]:

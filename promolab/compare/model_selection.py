@@ -273,7 +273,8 @@ def choose_method(
     model : str
         A method, or ``recommended``: the simplest within noise of the best of ``models``.
     models : str
-        Methods to compare, between commas; none where it is empty.
+        Methods to compare, between commas; none where it is empty. Where that is only shown, and
+        there are more than 200,000 contacts, on those of customers drawn.
     features : {"auto", "chosen", "all"}
         Which features they are given (`choose_features`).
     l2 : float

@@ -53,7 +53,8 @@ def connect(threads: int | None = None, size: int = 0) -> Any:
     if threads:
         settings["threads"] = int(threads)
     con = Embedded().connect(**settings)
-    con.roomy = settings["memory_limit"] != memory_limit()
+    usual = settings["memory_limit"] == f"{MEMORY_LIMIT}MB"
+    con.limit = "" if usual else settings["memory_limit"]
     con.raw_sql("SET TimeZone = 'UTC'")
     # In a notebook the engine would draw a widget, which a page cannot show. Without ipywidgets
     # it draws none, and refuses even to be told so.

@@ -299,7 +299,7 @@ def _browsing(shop: Shop, as_of: Any) -> Any:
     events = shop.events
     kinds = {"view": "views", "click": "clicks", "cart": "carts"}
     # Known by then: a kind that is first recorded later must not add a column.
-    moment = as_of if isinstance(as_of, datetime) else as_of.as_of.max().execute()
+    moment = as_of if isinstance(as_of, datetime) else _unzoned(as_of.as_of.max().execute())
     begun = shop.once("kinds of events", ("events",), lambda: _begun(events, list(kinds)))
     there = {kind: name for kind, name in kinds.items() if kind in begun and begun[kind] < moment}
     if not there:
@@ -323,7 +323,12 @@ def _begun(events: Any, kinds: list[str]) -> dict[str, Any]:
     """Return when each of some kinds of events was first recorded."""
     known = events.filter(events.kind.isin(kinds))
     first = known.group_by("kind").aggregate(ts=known.ts.min()).execute()
-    return dict(zip(first["kind"], first["ts"], strict=True))
+    return dict(zip(first["kind"], map(_unzoned, first["ts"]), strict=True))
+
+
+def _unzoned(moment: Any) -> Any:
+    """Return a moment as UTC without a zone: some engines hand times out with the session's."""
+    return moment.tz_convert(None) if moment.tzinfo else moment
 
 
 def _finish(table: Any, shop: Shop) -> Any:

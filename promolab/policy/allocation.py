@@ -298,8 +298,7 @@ def allocate(
         summary says so: by chance some customers look good where no promotion does anything.
     among : sequence of array-like of shape (n, P)
         Values as they may be: for each customer one of them, drawn evenly, decides in place of
-        ``value``; for all the same one where there are limits beside the budget, which would not
-        hold otherwise.
+        ``value``. Limits beside the budget would not hold then, and are refused.
     seed : int
         Of the draw; the order of the rows does not matter.
     currency : str
@@ -366,21 +365,17 @@ promise too much of whom they choose.
     gate = _asked_of(pays, given, most, currency) if isinstance(pays, UpliftModel) else pays
     spends = gate is None or bool(gate)
     choose = [_chooser(found, options, limits, spends)]
-    if len(among) and spends:
-        rows = slice(None) if order is None else order
-        all_options = [replace(options, value=np.asarray(each)[rows]) for each in among]
-        choose = [
-            _chooser(solve(one.value, one.cost, limits, one.eligible), one, limits, spends)
-            for one in all_options
-        ]
+    if len(among):
+        among = [by_label(value, customers, each, "among") for each in among]
+        choose = _choosers(among, given, limits) if spends else choose
     choice, drawn = found.choice if spends else np.full_like(found.choice, -1), None
-    if any(each is not None for each in (explore, holdouts, budget_risk)) or len(choose) > 1:
+    if any(each is not None for each in (explore, holdouts, budget_risk)) or len(among):
         choice, drawn = draw(
             choose, options.cost, options.eligible, given.promotions, most,
             explore=explore, p_min=p_min,
             holdouts=None if holdouts is None else holdouts.in_order(order),
             risk=cost_risk(budget_risk, cost_se, cost_spread, given.cost, order),
-            together=bool(limits.names), seed=seed_of(seed),
+            seed=seed_of(seed),
         )  # fmt: skip
     stated = _limits_frame(limits, limits.used(choice), found.prices)
     if order is not None:
@@ -457,6 +452,27 @@ def _chooser(
             return cheapest(*arrays, rest, options.eligible)
 
     return choose
+
+
+def _choosers(
+    among: Sequence[Any], given: Options, limits: Limits
+) -> list[Callable[[float, np.ndarray], np.ndarray]]:
+    """Return what chooses by each of some values, of which one decides for each customer."""
+    if limits.names:
+        raise InputError(
+            f"{name_of(limits, 0)} is limited; where another draw of values decides for each "
+            "customer, as policy ts has it, limits beside the budget would not hold: take greedy "
+            "or ucb, or leave them out"
+        )
+
+    def by(value: Any) -> Callable[[float, np.ndarray], np.ndarray]:
+        fixed = given.cost, given.customers, given.promotions, given.eligible
+        one = options_of(value, *fixed).ordered()[0]
+        path = solve(one.value, one.cost, limits, one.eligible).path
+        assert path is not None  # nothing but the budget is limited
+        return lambda amount, _: path.choose(amount)
+
+    return [by(value) for value in among]
 
 
 def _limits_frame(limits: Limits, used: np.ndarray, prices: np.ndarray) -> pd.DataFrame | None:

@@ -283,7 +283,6 @@ def draw(
     p_min: float = 0.02,
     holdouts: Holdouts | None = None,
     risk: CostRisk | None = None,
-    together: bool = False,
     seed: int = 0,
 ) -> tuple[np.ndarray, Drawn]:
     """Draw who gets what, so that what is sent fits the budget.
@@ -304,8 +303,6 @@ def draw(
         Least chance of every action that is open to a customer (0–1).
     holdouts : Holdouts, optional
     risk : CostRisk, optional
-    together : bool
-        Whether the same one decides for all customers.
     seed : int
         Of the draw; for other promotions others are drawn.
 
@@ -328,14 +325,11 @@ def draw(
     part = 0.0 if explore is None else _explored_share(explore, p_min, int(actions.max()), sent)
     own = [seed, zlib.crc32("|".join(promotions).encode())]
     picked, taken = _picked(open_to, actions, part, own)
-    rng = np.random.default_rng([*own, 1])
-    which = np.broadcast_to(rng.integers(len(choose), size=1 if together else n), n)
+    which = np.random.default_rng([*own, 1]).integers(len(choose), size=n)
     fixed = np.where(picked & ~_barred(out, taken), taken, -1)
 
     def planned_at(amount: float) -> tuple[np.ndarray, np.ndarray]:
-        best = np.zeros((len(choose), n), dtype=np.int64)
-        for each in np.unique(which):
-            best[each] = choose[each](amount, fixed)
+        best = np.stack([one(amount, fixed) for one in choose]).astype(np.int64)
         planned = np.where(picked, taken, best[which, np.arange(n)])
         return planned, np.where(_barred(out, planned), -1, planned)
 

@@ -132,10 +132,15 @@ def days_away(windows: Any, as_of: datetime, days: int) -> Any:
 
 
 def days_held(windows: Any, as_of: datetime, days: int) -> Any:
-    """Return the same of each promotion by itself, added up: a customer has one window of each."""
+    """Return how many of the last days lie in own windows, overlaps counted as often as they are.
+
+    As `days_away` takes them; a customer has one window of each promotion.
+    """
+    import ibis
+
     some = _since(windows, as_of, days)
-    each = (some.high - some.low).cast("float64") / DAY
-    return some.group_by("customer_id").aggregate(days=each.sum())
+    some = some.mutate(held=ibis.greatest(some.high - some.low, 0))
+    return some.group_by("customer_id").aggregate(days=some.held.sum().cast("float64") / DAY)
 
 
 def _since(windows: Any, as_of: datetime, days: int) -> Any:

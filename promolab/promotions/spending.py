@@ -225,7 +225,7 @@ def _counted(shop: Shop, now: datetime) -> _Counted:
     import pandas as pd
 
     windows = own_windows(shop, now)
-    windows = windows if windows is None else windows.cache()  # asked for five times below
+    windows = windows if windows is None else windows.cache()  # several questions are asked of them
     orders, within = with_windows(shop, orders_until(shop, now), windows)
     recent = orders.ts.epoch_seconds() >= int((now - _EPOCH).total_seconds()) - RECENT * 86_400
     log, plain = fixed(orders.listed.cast("float64").ln(), 9), ~orders.reduced

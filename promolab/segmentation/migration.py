@@ -159,6 +159,7 @@ class Migration(Result):
         moves = self.moves().merge(cells.loc[~cells["hidden"], ["before", "now"]])
         case = "same" if self.same_fit else "anew"
         return {
+            "few": bool(cells["hidden"].any()),
             "case": case if self.stayed.n else "nobody",
             "dated": bool(self.since),
             "top": _named(moves.head(3)),

@@ -3,6 +3,7 @@
 import re
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import chi2
 
@@ -40,12 +41,16 @@ def test_chances_add_up_are_those_of_100_000_replays_and_one_customer_tells_noth
     assert 0.02 <= (np.array(tests) < 0.05).mean() <= 0.085
 
 
-def test_where_there_are_limits_one_draw_decides_for_all_and_they_hold(believed):
-    few = [each[:60] for each in believed]
-    found = allocate_by(TS, *few, budget=6, capacity=[4, 4, 4], draws=4, seed=3)
-    assert np.bincount(found.choice[found.choice >= 0], minlength=P).max() <= 4
-    chance = found.drawn.propensities
-    assert ((chance > 0) & (chance < 1)).any()
+def test_values_that_decide_are_those_of_the_same_customers_and_checked(believed):
+    value, _, cost = (pd.DataFrame(each, columns=list("abc")) for each in believed)
+    value.index = cost.index = pd.Index(range(N, 0, -1), name="customer_id")
+    others = 2 - value
+    found = allocate(value, cost, budget=60, among=[others.sort_index()[list("cab")]])
+    assert (found.choice == allocate(others, cost, budget=60).choice).all()
+    got = np.flatnonzero(found.choice >= 0)
+    assert found.value == pytest.approx(value.to_numpy()[got, found.choice[got]].sum())
+    refused("value has shape", allocate, value, cost, among=[np.ones((N, 2))])
+    refused("expected a finite number", allocate, value, cost, among=[value.mask(value > 3)])
 
 
 @pytest.mark.parametrize("policy", BANDITS)
@@ -77,6 +82,7 @@ def test_the_unknown_is_tried_more_the_less_is_known(believed):
         ("value_se = (300, 3)", {"value_se": -np.ones((N, P))}),
         ("budget = -1; expected a number from 0", {"budget": -1}),
         ("draws = 0", {"draws": 0}),
+        ("promotion '0' is limited", {"capacity": [20, 20, 20]}),
     ],
 )
 def test_refusals(believed, words, change):

@@ -48,9 +48,7 @@ def rights_of(
         As of `contacts_before`.
     """
     contacts = _contacts(shop, as_of, sends_at, rules, planned)
-    tables = ("responses", "exposures", "promotions")
-    answers = shop.once(f"refused before {as_of}", tables, lambda: _responded(shop, as_of))
-    said = pd.concat([answers, _listed(shop, as_of)])
+    said = pd.concat([_responded(shop, as_of), _listed(shop, as_of)])
     complained = said["kind"] == "complaint"
 
     def rows(names: str, found: pd.DataFrame) -> dict[str, np.ndarray]:

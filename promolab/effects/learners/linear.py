@@ -18,7 +18,7 @@ PIECE = 1 << 17
 """Rows at a time: copies of more would be what memory is needed for."""
 
 
-def pieces(n: int, size: int = PIECE) -> list[slice]:
+def pieces(n: int, size: int = 0) -> list[slice]:
     """Return slices of n rows.
 
     Examples
@@ -26,6 +26,7 @@ def pieces(n: int, size: int = PIECE) -> list[slice]:
     >>> pieces(3)
     [slice(0, 131072, None)]
     """
+    size = size or PIECE
     return [slice(begin, begin + size) for begin in range(0, n, size)]
 
 

@@ -50,7 +50,7 @@ class Decided:
         Share of the customers whom chance drew (0–1).
     worth : Worth, optional
         What each promotion is promised to be worth, by margins after discounts over the whole time;
-        None where past decisions do not tell.
+        None where past decisions do not tell, or nothing is promised.
     trial : Experiment, optional
         Past decisions as an experiment: the next week adds its own round.
     """
@@ -103,7 +103,8 @@ def learned_week(
     learned_until : datetime, optional
         From when on effects are not learned anew (UTC); by default they always are.
     promise : bool
-        Whether to say what the week will be worth; it decides nothing.
+        Whether to say what the week will be worth. It decides nothing, but where that cannot be
+        learned: then chance decides.
     """
     told = as_of if learned_until is None else learned_until
     worth, promised, trial = _worth(shop, as_of, promotions, seed, kept, told, promise)
@@ -153,10 +154,11 @@ def _worth(
         plain.fit(undiscounted(whole))
         # Side by side: nearly all of it is linear algebra.
         with single_threaded(), ThreadPoolExecutor(1) as pool:
-            learned = (lambda: later.fit(whole, like=plain).effects_by_others_) if promise else dict
-            other = pool.submit(learned)
+            if promise:
+                other = pool.submit(lambda: later.fit(whole, like=plain).effects_by_others_)
             before = scored_log(plain)
-            other.result()
+            if promise:
+                other.result()
     except (TooLittleError, Refused):
         return None, None, trial
     worth = week_worth(shop, as_of, plain, before, promotions)
