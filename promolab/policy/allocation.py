@@ -367,7 +367,8 @@ promise too much of whom they choose.
     choose = [_chooser(found, options, limits, spends)]
     if len(among):
         among = [by_label(value, customers, each, "among") for each in among]
-        choose = _choosers(among, given, limits) if spends else choose
+        several = _choosers(among, given, limits)  # limits are refused whether it pays or not
+        choose = several if spends else choose
     choice, drawn = found.choice if spends else np.full_like(found.choice, -1), None
     if any(each is not None for each in (explore, holdouts, budget_risk)) or len(among):
         choice, drawn = draw(

@@ -83,6 +83,7 @@ def test_the_unknown_is_tried_more_the_less_is_known(believed):
         ("budget = -1; expected a number from 0", {"budget": -1}),
         ("draws = 0", {"draws": 0}),
         ("promotion '0' is limited", {"capacity": [20, 20, 20]}),
+        ("promotion '0' is limited", {"capacity": [20, 20, 20], "pays": False}),
     ],
 )
 def test_refusals(believed, words, change):

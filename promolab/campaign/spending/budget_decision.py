@@ -96,7 +96,8 @@ def spend_budget(
         Whom the plan will hold out: what is allocated is then what is sent. Without, so much more
         is planned than the budget pays for as holdouts take off in the mean.
     policy : str
-        By which the budget goes, as `promolab.adaptive.allocate_by` takes it.
+        By which the budget goes, as `promolab.adaptive.allocate_by` takes it: ``ts`` not with
+        limits beside the budget.
 
     Returns
     -------
